@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * device.h - make a device process out of a struct rf_device_ops
+ *
+ * Side: device. A device's main() is, in order:
+ *   rf_fence_enter()    cross; first filter
+ *   rf_device_new()     epoll, socket, tables; allocates all it ever will
+ *   rf_device_run()     vhost-user until SEAL, then serve; returns at the end
+ *   rf_device_free()
+ * One thread does everything.
+ */
+#ifndef RINGFENCE_DEVICE_H
+#define RINGFENCE_DEVICE_H
+
+#include <sys/uio.h>
+
+#include <ringfence/base.h>
+#include <ringfence/policy.h>
+#include <ringfence/report.h>
+
+struct rf_device;
+struct rf_virtqueue;
+
+/* One request as the driver made it: descriptors of a chain, translated. The
+ * memory behind the iovecs is the guest's and changes under us: copy what must
+ * be judged. Driver-readable elements come first (virtio 1.2, 2.7.4.2). */
+#define RF_CHAIN_IOV_MAX 1024u
+
+struct rf_chain {
+	uint16_t head;
+	uint32_t nr_readable; /* iov[0 .. nr_readable) */
+	uint32_t nr_writable; /* iov[nr_readable .. +nr_writable) */
+	uint64_t readable_bytes;
+	uint64_t writable_bytes;
+	struct iovec *iov; /* borrowed until the next pop */
+};
+
+/* Next available chain. -EAGAIN: none (and, when the driver wants it,
+ * notifications are armed again and the ring was looked at once more after
+ * that, so that none is missed). -EPROTO: the driver lied; the queue is
+ * broken until reset. */
+RF_MUST_CHECK int rf_virtqueue_pop(struct rf_virtqueue *vq,
+				   struct rf_chain *chain);
+
+/* Give a chain back with the bytes that were written into it. The runtime
+ * decides on the interrupt when the queue handler returns. */
+void rf_virtqueue_push(struct rf_virtqueue *vq, uint16_t head,
+		       uint32_t written_bytes);
+
+uint16_t rf_virtqueue_index(const struct rf_virtqueue *vq);
+
+/* Copy between a chain's iovecs and a flat buffer, `offset` bytes in, the
+ * readable and the writable part each counted from 0. Returns bytes copied,
+ * fewer than asked where the chain ends. */
+size_t rf_chain_read(const struct rf_chain *chain, size_t offset, void *buf,
+		     size_t len);
+size_t rf_chain_write(const struct rf_chain *chain, size_t offset,
+		      const void *buf, size_t len);
+
+/* Part of an iovec array as another one: [offset, offset + len) of `iov`.
+ * Returns the number of elements, -ERANGE if it reaches beyond the end,
+ * -ENOSPC if `out` is too short. */
+RF_MUST_CHECK int rf_iov_slice(const struct iovec *iov, uint32_t nr,
+			       uint64_t offset, uint64_t len, struct iovec *out,
+			       uint32_t out_max);
+
+struct rf_device_ops {
+	const char *name;   /* "rf-blk" */
+	uint32_t virtio_id; /* virtio 1.2, 5 */
+	uint16_t nr_queues;
+	uint16_t queue_size_max; /* power of two */
+	uint64_t features;	 /* offered, beside what the runtime adds:
+				 * VERSION_1, EVENT_IDX, INDIRECT_DESC */
+	uint32_t config_bytes;
+
+	/* Config space; offset and len are within config_bytes. */
+	void (*config_read)(void *state, uint32_t offset, void *buf,
+			    uint32_t len);
+	/* NULL: the driver may write nothing. -EPROTO: refused. */
+	int (*config_write)(void *state, uint32_t offset, const void *buf,
+			    uint32_t len);
+
+	/* The driver settled on these. */
+	void (*set_features)(void *state, uint64_t features);
+
+	/* Serve what waits in the queue, until pop says -EAGAIN. -EPROTO: the
+	 * guest lied; the runtime sets DEVICE_NEEDS_RESET and keeps away from
+	 * the queues until the reset. */
+	int (*queue)(void *state, struct rf_virtqueue *vq);
+
+	/* Back to the state after new. May be NULL. */
+	void (*reset)(void *state);
+
+	/* The timer set by rf_device_timer passed. May be NULL. */
+	void (*timer)(void *state);
+
+	const struct rf_policy *sealed; /* loaded at SEAL */
+};
+
+struct rf_device_params {
+	const struct rf_device_ops *ops;
+	void *state;		  /* passed back to every op; borrowed */
+	int sock;		  /* RF_FD_CONTROL; borrowed */
+	struct rf_report *report; /* may be NULL */
+	bool allow_unsealed;	  /* take memory that could shrink under us */
+};
+
+RF_MUST_CHECK int rf_device_new(const struct rf_device_params *params,
+				struct rf_device **out);
+void rf_device_free(struct rf_device *dev);
+
+/* Serve until the front-end closes: then 0. -EPROTO: the front-end lied. */
+RF_MUST_CHECK int rf_device_run(struct rf_device *dev);
+
+/* Call ops->timer once, `ns` from now (0 disarms). */
+RF_MUST_CHECK int rf_device_timer(struct rf_device *dev, uint64_t ns);
+
+#endif
