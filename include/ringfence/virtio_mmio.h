@@ -3,9 +3,26 @@
  * virtio_mmio.h - the register file of one virtio-mmio version 2 device
  *
  * virtio 1.2, 4.2.2. Side: the vCPU process (or any monitor). The registers
- * live in one page-sized struct laid out as the guest sees it, so that the page
- * itself could be given to the guest to read. Behaviour is in
- * src/vmm/virtio_mmio.c; what needs the device is a callback.
+ * live in one page-sized struct laid out as the guest sees it, and that page
+ * holds at every moment what a 32-bit read of each register returns, so that
+ * the page itself could be given to the guest to read. Registers the guest may
+ * only write hold 0 there; their values are kept outside of the page.
+ * In order of use:
+ *   rf_virtio_mmio_init()             once, over a page of the caller's
+ *   rf_virtio_mmio_read(), _write()   for each access that exited
+ *   rf_virtio_mmio_needs_reset()      the device met a lie or died
+ *   rf_virtio_mmio_config_changed()   the device has a new configuration
+ *
+ * Threading: none of it locks. The caller holds one lock per device around
+ * each call; the callbacks run inside rf_virtio_mmio_write() (`interrupt` in
+ * the last two calls as well), so with that lock held. A callback that waits
+ * for another thread therefore must not wait for one that may be waiting for
+ * this lock: let that thread try the lock, or leave the waiter a note.
+ *
+ * The guest is not believed: an access that is of the wrong width, out of
+ * order or out of range changes nothing and reads as 0. It is counted, with
+ * the reason, in `refusals` and `refused`; nothing here prints, because the
+ * thread that takes the exit may have no right to.
  */
 #ifndef RINGFENCE_VIRTIO_MMIO_H
 #define RINGFENCE_VIRTIO_MMIO_H
@@ -71,5 +88,125 @@ static_assert(offsetof(struct rf_virtio_mmio_page, queue_notify) == 0x050,
 static_assert(offsetof(struct rf_virtio_mmio_page, shm_sel) == 0x0ac, "4.2.2");
 static_assert(offsetof(struct rf_virtio_mmio_page, config_generation) == 0x0fc,
 	      "4.2.2");
+
+/* Status, virtio 1.2, 2.1 */
+enum {
+	RF_VIRTIO_STATUS_ACKNOWLEDGE = 1,
+	RF_VIRTIO_STATUS_DRIVER = 2,
+	RF_VIRTIO_STATUS_DRIVER_OK = 4,
+	RF_VIRTIO_STATUS_FEATURES_OK = 8,
+	RF_VIRTIO_STATUS_NEEDS_RESET = 64,
+	RF_VIRTIO_STATUS_FAILED = 128,
+};
+
+/* InterruptStatus and InterruptACK, virtio 1.2, 4.2.2 */
+enum {
+	RF_VIRTIO_INTERRUPT_USED = 1,
+	RF_VIRTIO_INTERRUPT_CONFIG = 2,
+};
+
+#define RF_VIRTIO_MMIO_MAGIC 0x74726976u /* "virt" */
+#define RF_VIRTIO_MMIO_VERSION 2u
+#define RF_VIRTIO_MMIO_CONFIG_MAX (RF_VIRTIO_MMIO_BYTES - RF_VIRTIO_MMIO_CONFIG)
+
+/* What needs the device. ctx is that of the params. */
+struct rf_virtio_mmio_ops {
+	/* The driver set DRIVER_OK with `features`; its queues are in
+	 * rf_virtio_mmio.queues, those with `ready` are to be served. Nonzero:
+	 * the device refused, the guest then sees DEVICE_NEEDS_RESET. */
+	int (*driver_ok)(void *ctx, uint64_t features);
+
+	/* Status was written 0 after driver_ok or config_write had been called.
+	 * Returns when the device no longer touches guest memory and raises no
+	 * interrupt; the registers are cleared after that. */
+	void (*reset)(void *ctx);
+
+	/* A QueueNotify that came as a register access, of a running device and
+	 * of a queue it has. */
+	void (*notify)(void *ctx, uint32_t value);
+
+	/* The driver wrote `len` (1, 2, 4 or 8) bytes within config_bytes; only
+	 * after FEATURES_OK. 0: taken, the page shows them from now on. NULL or
+	 * nonzero: refused. */
+	int (*config_write)(void *ctx, uint32_t offset, const void *data,
+			    uint32_t len);
+
+	/* Raise the line: configuration change. */
+	void (*interrupt)(void *ctx);
+};
+
+struct rf_virtio_mmio_queue {
+	uint32_t num_max;
+	uint32_t num;	 /* power of two, <= num_max; 0: not set yet */
+	bool ready;	 /* then num and the addresses are valid and frozen */
+	uint64_t desc;	 /* guest physical, 16-byte aligned */
+	uint64_t driver; /* available ring, 2-byte aligned */
+	uint64_t device; /* used ring, 4-byte aligned */
+};
+
+/* Read by the caller as it likes (holding the lock); written only by the calls
+ * below. */
+struct rf_virtio_mmio {
+	struct rf_virtio_mmio_page *page; /* borrowed */
+	const struct rf_virtio_mmio_ops *ops;
+	void *ctx;
+	uint64_t device_features; /* offered to the driver */
+	uint64_t driver_features; /* what it took; final with FEATURES_OK */
+	uint32_t device_features_sel;
+	uint32_t driver_features_sel;
+	uint32_t queue_sel;
+	uint32_t config_bytes;
+	uint16_t nr_queues;
+	bool took_unknown; /* driver acknowledged bits beyond the 64th */
+	bool device_used;  /* driver_ok or config_write was called */
+	struct rf_virtio_mmio_queue queues[RF_VIRTIO_MMIO_QUEUES_MAX];
+
+	uint64_t refusals;   /* accesses that had no effect; only grows */
+	const char *refused; /* the last one's reason, a static string */
+};
+
+struct rf_virtio_mmio_params {
+	/* Page aligned memory of the caller's, borrowed for the life of the
+	 * registers; its old content is wiped. */
+	struct rf_virtio_mmio_page *page;
+	const struct rf_virtio_mmio_ops *ops; /* borrowed, same life */
+	void *ctx;
+	uint32_t device_id; /* virtio 1.2, 5 */
+	uint32_t vendor_id;
+	/* What the device offers, VERSION_1 among it. Taken out here, because
+	 * these registers do not know them: RING_PACKED, RING_RESET, and bit 30
+	 * that means something to vhost-user only. */
+	uint64_t features;
+	uint16_t nr_queues;	/* 1..RF_VIRTIO_MMIO_QUEUES_MAX */
+	uint32_t queue_num_max; /* power of two, <= 32768; every queue's */
+	const void *config;	/* copied; NULL: zeroes */
+	uint32_t config_bytes;	/* <= RF_VIRTIO_MMIO_CONFIG_MAX */
+};
+
+/* -EINVAL: a parameter is not as said above, or a callback other than
+ * config_write is missing. */
+RF_MUST_CHECK int rf_virtio_mmio_init(struct rf_virtio_mmio *m,
+				      const struct rf_virtio_mmio_params *p);
+
+/* The guest read `len` bytes at `offset` into the page; `data` gets them, all
+ * of it zero if there is nothing to be read that way. Any offset and length. */
+void rf_virtio_mmio_read(struct rf_virtio_mmio *m, uint32_t offset, void *data,
+			 uint32_t len);
+
+/* The guest wrote. Any offset and length. */
+void rf_virtio_mmio_write(struct rf_virtio_mmio *m, uint32_t offset,
+			  const void *data, uint32_t len);
+
+/* Set DEVICE_NEEDS_RESET; if the driver is there (DRIVER_OK), also tell it by a
+ * configuration change interrupt. Nothing if the bit is set already. */
+void rf_virtio_mmio_needs_reset(struct rf_virtio_mmio *m);
+
+/* Show config_bytes of new configuration, copied; with a driver there, raise
+ * the interrupt. */
+void rf_virtio_mmio_config_changed(struct rf_virtio_mmio *m,
+				   const void *config);
+
+/* DRIVER_OK is set and DEVICE_NEEDS_RESET is not. */
+bool rf_virtio_mmio_is_running(const struct rf_virtio_mmio *m);
 
 #endif
