@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * memfd.h - memory to be shared with a process that does not believe us
+ *
+ * Sealed F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL, so that whoever maps it
+ * knows that no later ftruncate turns its loads into SIGBUS.
+ */
+#ifndef RINGFENCE_BASE_MEMFD_H
+#define RINGFENCE_BASE_MEMFD_H
+
+#include <ringfence/base.h>
+
+/* A zeroed, close-on-exec memfd of `bytes`; `name` shows in /proc only. The
+ * descriptor is owned. -EINVAL: bytes is 0. */
+RF_MUST_CHECK int memfd_new(const char *name, uint64_t bytes, int *out);
+
+#endif
