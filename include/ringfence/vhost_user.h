@@ -174,18 +174,43 @@ struct rf_vhost_user_msg {
 	int fds[RF_VHOST_USER_FDS_MAX]; /* owned by the message */
 };
 
-/* Receive one whole message from a SOCK_STREAM socket. Blocks for the rest of
- * a message once its header began. Descriptors are close-on-exec.
+/* Receive one whole message from a SOCK_STREAM socket, blocking or with a
+ * timeout (SO_RCVTIMEO); waits for the rest of a message once it began. The
+ * payload beyond header.size is zeroed. Descriptors are close-on-exec and must
+ * have come with the header's bytes. Which flags and sizes suit the request is
+ * rf_vhost_user_check()'s to say. Only recvmsg(2) is called.
  *   -EAGAIN   nothing there (non-blocking), or the socket's timeout passed
  *   -EPIPE    the peer closed between messages
- *   -EPROTO   bad version, payload too large, peer closed mid-message, too many
- *             descriptors, control data truncated; the stream cannot be
- *             trusted any more: close it
+ *   -EPROTO   bad version or unknown flags, payload too large, peer closed or
+ *             stalled (as -EAGAIN, but mid-message), too many descriptors,
+ *             control data truncated; the stream cannot be trusted any more:
+ *             close it
  * On failure every descriptor that came is closed and `msg` holds none. */
 RF_MUST_CHECK int rf_vhost_user_recv(int sock, struct rf_vhost_user_msg *msg);
 
+/* The same where descriptors are never wanted (a sealed device; a front-end
+ * reading answers): the kernel throws away those that come, none is ever
+ * installed in this process.
+ *   -EPERM    the message came with descriptors; `msg` holds the rest of it, to
+ *             be answered "no", and the stream is still good */
+RF_MUST_CHECK int rf_vhost_user_recv_plain(int sock,
+					   struct rf_vhost_user_msg *msg);
+
+/* Judge a received request by the one table of requests: payload size, number
+ * of descriptors, and what one message alone can prove of its fields (regions
+ * against size, NOFD against descriptors, and so on). Indices and addresses
+ * are for the runtime to judge. Every request but the ones listed as enum
+ * vhost_user_request, and the LOG ones among those, are -ENOTSUP: answer "no".
+ * -EPROTO: the request is known and of the wrong form, or not a request. */
+RF_MUST_CHECK int rf_vhost_user_check(const struct rf_vhost_user_msg *msg);
+
 /* Send it with its descriptors, which stay the caller's. Short writes are
- * finished. Never raises SIGPIPE. */
+ * finished. Never raises SIGPIPE. Only sendmsg(2) is called.
+ *   -EINVAL   header.size or nr_fds beyond what a message can hold
+ *   -EAGAIN   no room (non-blocking), or the socket's timeout passed; nothing
+ *             was sent
+ *   -EPIPE    the peer has closed
+ *   -EPROTO   the peer stopped reading mid-message: close the stream */
 RF_MUST_CHECK int rf_vhost_user_send(int sock,
 				     const struct rf_vhost_user_msg *msg);
 
@@ -197,7 +222,7 @@ RF_MUST_CHECK int rf_vhost_user_reply(int sock, struct rf_vhost_user_msg *msg,
 /* Close the descriptors that are still in it (taken ones are -1). */
 void rf_vhost_user_msg_close(struct rf_vhost_user_msg *msg);
 
-/* Take descriptor i out of the message. */
+/* Take descriptor i out of the message; owned. -1 if there is none. */
 int rf_vhost_user_take_fd(struct rf_vhost_user_msg *msg, uint32_t i);
 
 /* Shared memory that its sender could shrink under us ends in SIGBUS. 0 if fd
@@ -209,23 +234,32 @@ RF_MUST_CHECK int rf_vhost_user_check_seals(int fd);
  * Front-end: the half a monitor uses. Every call is one message with its
  * answer (REPLY_ACK is required of the back-end). Errors of all:
  *   -EPIPE, -EPROTO   the back-end is gone or lies: close, replace
- *   -ETIMEDOUT        no answer within RF_FRONTEND_TIMEOUT_MS
+ *   -ETIMEDOUT        no answer within RF_FRONTEND_TIMEOUT_MS; close, replace
  *   -EREMOTEIO        the back-end answered "no"
  *   -ENOTSUP          the back-end did not offer the feature this needs
+ *   -EINVAL           an argument no message can carry; nothing was sent
+ * After one of the first three no call sends anything any more: each gives the
+ * same error again, so that a late answer is never taken for a later
+ * question's. Descriptors that a back-end sends are never installed here.
+ * After rf_frontend_new() only sendmsg(2) and recvmsg(2) are called.
  */
 #define RF_FRONTEND_TIMEOUT_MS 5000
 
 struct rf_frontend;
 
-/* `sock` is taken, even on failure. */
+/* `sock` (SOCK_STREAM, blocking) is taken, even on failure; its timeouts are
+ * set here. */
 RF_MUST_CHECK int rf_frontend_new(int sock, struct rf_frontend **out);
 void rf_frontend_free(struct rf_frontend *fe);
 
-/* SET_OWNER, GET_FEATURES, protocol features. Afterwards: */
+/* SET_OWNER, GET_FEATURES, protocol features; of these all that the back-end
+ * offers and this header names. -ENOTSUP: no REPLY_ACK. Afterwards: */
 RF_MUST_CHECK int rf_frontend_negotiate(struct rf_frontend *fe);
+/* Virtio features offered (bit 30, which is vhost-user's own, taken out). */
 uint64_t rf_frontend_features(const struct rf_frontend *fe);
 bool rf_frontend_has(const struct rf_frontend *fe,
 		     enum vhost_user_protocol_feature bit);
+/* 1 where the back-end has no MQ. */
 RF_MUST_CHECK int rf_frontend_queue_num(struct rf_frontend *fe, uint16_t *out);
 RF_MUST_CHECK int rf_frontend_get_config(struct rf_frontend *fe,
 					 uint32_t offset, void *buf,
@@ -234,7 +268,9 @@ RF_MUST_CHECK int rf_frontend_set_config(struct rf_frontend *fe,
 					 uint32_t offset, const void *buf,
 					 uint32_t len);
 
-/* Descriptors are borrowed by all of these. */
+/* Descriptors are borrowed by all of these. A back-end without SEAL may close
+ * its copies of kick, call and err at queue_stop: set them anew before the
+ * next queue_start then. */
 RF_MUST_CHECK int
 rf_frontend_set_mem_table(struct rf_frontend *fe,
 			  const struct rf_vhost_user_region *regions,
@@ -271,6 +307,7 @@ RF_MUST_CHECK int rf_frontend_queue_stop(struct rf_frontend *fe, uint16_t queue,
 RF_MUST_CHECK int rf_frontend_set_status(struct rf_frontend *fe,
 					 uint8_t status);
 RF_MUST_CHECK int rf_frontend_get_status(struct rf_frontend *fe, uint8_t *out);
+/* RESET_DEVICE, or status 0 where the back-end only knows that. */
 RF_MUST_CHECK int rf_frontend_reset(struct rf_frontend *fe);
 
 #endif
