@@ -76,7 +76,10 @@ RF_MUST_CHECK int rf_doorbell_open(struct rf_doorbell_set *set,
 				   struct rf_doorbell **out);
 void rf_doorbell_close(struct rf_doorbell *db);
 
-/* All borrowed until the doorbell is closed. */
+/* All borrowed until the doorbell is closed. The device that gets them must, at
+ * each wakeup, take the wake eventfd first and drain the ring then: the other
+ * way round an entry can fall in between and nobody wakes for it (told in
+ * src/ring/doorbell.c). One pass after each take is enough. */
 struct rf_doorbell_fds {
 	int ring; /* buffer fd or memfd; -1: this kind has no ring */
 	int wake; /* eventfd for a ring filled by userspace, or -1
@@ -86,9 +89,12 @@ struct rf_doorbell_fds {
 };
 void rf_doorbell_fds(const struct rf_doorbell *db, struct rf_doorbell_fds *out);
 
-/* Writes of `len` bytes (4) at guest address gpa ring this doorbell. One zone
- * a doorbell. -ENOBUFS with coalesced2: nobody mapped the buffer yet.
- * -EEXIST: the zone overlaps one in this set, or this one is registered. */
+/* Writes of `len` bytes (4; 1, 2 and 8 are taken too) at guest address gpa ring
+ * this doorbell. One zone a doorbell. -ENOBUFS with coalesced2: nobody mapped
+ * the buffer yet. -EEXIST: the zone overlaps one in this set, or this one is
+ * registered. -EINVAL: another length, or the zone wraps. Unregister: writes
+ * that were coalesced before it still reach the device; -EINVAL: it is not
+ * registered. Not from a vCPU thread. */
 RF_MUST_CHECK int rf_doorbell_register(struct rf_doorbell *db, uint64_t gpa,
 				       uint32_t len);
 RF_MUST_CHECK int rf_doorbell_unregister(struct rf_doorbell *db);
@@ -103,14 +109,20 @@ struct rf_doorbell_counts {
 void rf_doorbell_counts(const struct rf_doorbell *db,
 			struct rf_doorbell_counts *out);
 
-/* A write that exited. Any vCPU thread; takes the doorbell's own lock.
- * Returns true if gpa lies in a registered zone of this set: the write is then
- * in a ring or kept as a spare bell, never dropped. */
+/* A write that exited. Any vCPU thread, inside its last filter: takes the set's
+ * lock (futex), signals eventfds (write), and does nothing else that the
+ * kernel would see. data: len bytes (1..8) as the guest wrote them. Returns
+ * true if gpa lies in a registered zone of this set: the write is then in a
+ * ring or kept as a spare bell, never dropped, unless it names no queue or
+ * reaches beyond the zone (counted as ignored). */
 bool rf_doorbell_set_write(struct rf_doorbell_set *set, uint64_t gpa,
 			   const void *data, uint32_t len);
 
-/* `coalesced`: move what the per-VM ring holds to the devices' rings and wake
- * them. Other kinds: nothing. Any thread. Returns entries moved. */
+/* `coalesced`: move what the per-VM ring holds to the devices' rings, wake each
+ * device once. Other kinds: nothing. Any thread, inside its last filter, as
+ * set_write; an empty ring costs two loads. Returns entries moved. The set is
+ * the only consumer of the VM's legacy ring: port I/O and zones that are not in
+ * the set are discarded. */
 uint32_t rf_doorbell_set_drain(struct rf_doorbell_set *set);
 
 #endif

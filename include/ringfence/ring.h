@@ -14,6 +14,12 @@
  *   rf_ring_push()
  *
  * One consumer. One producer at a time (the caller holds a lock).
+ *
+ * Sleeping. poll on a KVM buffer fd is level-triggered and needs no care. Where
+ * an eventfd wakes the consumer: take the eventfd first, drain then; what is
+ * pushed behind that drain's look signals again (src/ring/doorbell.c has the
+ * interleavings). Whoever sleeps on anything else, or spins and then sleeps,
+ * must look with rf_ring_has_entries() once more after arming the sleep.
  */
 #ifndef RINGFENCE_RING_H
 #define RINGFENCE_RING_H

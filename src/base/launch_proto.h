@@ -2,8 +2,8 @@
  *
  * launch_proto.h - the few words between launcher and vCPU process
  *
- * Over the SOCK_SEQPACKET socket at RF_FD_CONTROL of ringfence-vmm: a message is
- * a packet, both ends on the same machine and built together. In order:
+ * Over the SOCK_SEQPACKET socket at RF_FD_CONTROL of ringfence-vmm: a message
+ * is a packet, both ends on the same machine and built together. In order:
  *
  *   vmm      READY        VM, devices, filters: all there; waiting
  *   launcher GO           run the vCPUs
