@@ -18,6 +18,7 @@
  * the last two calls as well), so with that lock held. A callback that waits
  * for another thread therefore must not wait for one that may be waiting for
  * this lock: let that thread try the lock, or leave the waiter a note.
+ * Callbacks call none of these functions.
  *
  * The guest is not believed: an access that is of the wrong width, out of
  * order or out of range changes nothing and reads as 0. It is counted, with
@@ -155,6 +156,9 @@ struct rf_virtio_mmio {
 	uint32_t device_features_sel;
 	uint32_t driver_features_sel;
 	uint32_t queue_sel;
+	uint32_t status;	   /* RF_VIRTIO_STATUS_* */
+	uint32_t interrupt_status; /* RF_VIRTIO_INTERRUPT_* */
+	uint32_t config_generation;
 	uint32_t config_bytes;
 	uint16_t nr_queues;
 	bool took_unknown; /* driver acknowledged bits beyond the 64th */
@@ -166,8 +170,9 @@ struct rf_virtio_mmio {
 };
 
 struct rf_virtio_mmio_params {
-	/* Page aligned memory of the caller's, borrowed for the life of the
-	 * registers; its old content is wiped. */
+	/* Memory of the caller's (page aligned if the guest is to map it),
+	 * borrowed for the life of the registers; its old content is wiped. It
+	 * is only ever shown to the guest: nothing is decided by what it says. */
 	struct rf_virtio_mmio_page *page;
 	const struct rf_virtio_mmio_ops *ops; /* borrowed, same life */
 	void *ctx;
