@@ -4,7 +4,7 @@
  *
  *   int main(void)
  *   {
- *           static const TTest *const tests[] = { &a_is_b, &c_is_refused };
+ *           const TTest *const tests[] = { a_is_b, c_is_refused };
  *           return unit_run("ring", tests, RF_ARRAY_LEN(tests));
  *   }
  */
