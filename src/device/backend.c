@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * backend.c - vhost-user, the half that is told
+ *
+ * Side:    device. The front-end is a vCPU process that a guest may own.
+ * Owns:    what the front-end said: struct runtime_queue, features, status.
+ * Callers: loop.c, when the control socket is readable.
+ * Never:   keeps a descriptor whose message it refused; takes any after SEAL.
+ *
+ * Three kinds of wrong, told apart by whose word it was:
+ *   the guest's (ring addresses, sizes, features): the front-end only carries
+ *     it. Answered "no"; if no answer was wanted, the device breaks and waits
+ *     for its reset.
+ *   the front-end's, in a form we could not serve (memory not sealed, a ring
+ *     that is none): answered "no"; if no answer was wanted, the end.
+ *   the front-end's lie about the protocol itself (wrong size, a queue we do
+ *     not have, a feature not offered): -EPROTO, the end.
+ *
+ * A queue starts when its size, addresses and doorbell are known and it is
+ * enabled. Our own front-end hands over all descriptors once, before SEAL, and
+ * starts queues by SET_VRING_ENABLE; a stock one may instead send its kick
+ * last. Both messages therefore try to start it.
+ *
+ * Needs (until SEAL): recvmsg(RF_FD_CONTROL, MSG_CMSG_CLOEXEC), dup3,
+ *   fcntl(F_SETFD, FD_CLOEXEC) in rf_fd_move(), close, epoll_ctl(RF_FD_EPOLL,
+ *   ADD and DEL), seccomp(SECCOMP_SET_MODE_FILTER), clock_gettime on hosts
+ *   whose clock the vdso cannot read; what guestmem.c and bells.c need.
+ * Needs (sealed): recvmsg(RF_FD_CONTROL), sendmsg(RF_FD_CONTROL,
+ *   MSG_NOSIGNAL).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "device/runtime.h"
+
+enum answer {
+	ANSWER_IF_ASKED, /* u64 where REPLY_ACK and NEED_REPLY say so */
+	ANSWER_ALWAYS,	 /* u64 */
+	ANSWER_DATA,	 /* the handler's payload */
+};
+
+#define NO_FEATURE (-1)
+
+struct handler {
+	uint32_t request;
+	int feature; /* protocol feature that must be negotiated */
+	enum answer answer;
+	bool guests_word; /* what it refuses was the guest's doing */
+	/* 0, and for ANSWER_DATA the bytes of payload to send. -EPROTO: a
+	 * lie, the end. Any other error: "no". */
+	int (*fn)(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		  uint32_t *reply_bytes);
+};
+
+static bool has_protocol(const struct rf_device *dev, int bit)
+{
+	return dev->protocol_features >> bit & 1;
+}
+
+static uint64_t offered_features(const struct rf_device *dev)
+{
+	return dev->ops->features | RUNTIME_F_VERSION_1 | RUNTIME_F_EVENT_IDX |
+	       RUNTIME_F_INDIRECT_DESC | RUNTIME_F_PROTOCOL;
+}
+
+static uint64_t offered_protocol(const struct rf_device *dev)
+{
+	uint64_t bits = UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ |
+			UINT64_C(1) << VHOST_USER_PROTOCOL_F_REPLY_ACK |
+			UINT64_C(1) << VHOST_USER_PROTOCOL_F_CONFIG |
+			UINT64_C(1) << VHOST_USER_PROTOCOL_F_RESET_DEVICE |
+			UINT64_C(1) << VHOST_USER_PROTOCOL_F_STATUS |
+			UINT64_C(1) << VHOST_USER_PROTOCOL_F_COALESCED_RING;
+
+	if (dev->ops->sealed)
+		bits |= UINT64_C(1) << VHOST_USER_PROTOCOL_F_SEAL;
+	return bits;
+}
+
+static bool is_any_running(const struct rf_device *dev)
+{
+	uint16_t q;
+
+	for (q = 0; q < dev->ops->nr_queues; q++)
+		if (dev->vqs[q].running)
+			return true;
+	return false;
+}
+
+static int get_features(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			uint32_t *reply_bytes)
+{
+	msg->payload.u64 = offered_features(dev);
+	*reply_bytes = sizeof(msg->payload.u64);
+	return 0;
+}
+
+static int set_features(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			uint32_t *reply_bytes)
+{
+	uint64_t features = msg->payload.u64;
+
+	if (features & ~offered_features(dev))
+		return -EINVAL;
+	if (features == dev->features)
+		return 0;
+	if (is_any_running(dev))
+		return -EBUSY;
+	dev->features = features;
+	if (dev->ops->set_features)
+		dev->ops->set_features(dev->state,
+				       features & ~RUNTIME_F_PROTOCOL);
+	return 0;
+}
+
+static int get_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			uint32_t *reply_bytes)
+{
+	msg->payload.u64 = offered_protocol(dev);
+	*reply_bytes = sizeof(msg->payload.u64);
+	return 0;
+}
+
+static int set_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			uint32_t *reply_bytes)
+{
+	if (msg->payload.u64 & ~offered_protocol(dev))
+		return -EPROTO;
+	dev->protocol_features = msg->payload.u64;
+	return 0;
+}
+
+static int get_queue_num(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			 uint32_t *reply_bytes)
+{
+	msg->payload.u64 = dev->ops->nr_queues;
+	*reply_bytes = sizeof(msg->payload.u64);
+	return 0;
+}
+
+static int set_owner(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		     uint32_t *reply_bytes)
+{
+	return 0;
+}
+
+/* Queues that run must find their rings in the new memory, or stop. */
+static void remap_queues(struct rf_device *dev)
+{
+	uint16_t q;
+
+	for (q = 0; q < dev->ops->nr_queues; q++) {
+		struct rf_virtqueue *vq = &dev->vqs[q];
+
+		if (!vq->running)
+			continue;
+		if (virtqueue_remap(vq, &dev->queues[q].layout) == 0)
+			continue;
+		rf_log("queue %u: its rings are not in the new memory table",
+		       q);
+		(void)virtqueue_stop(vq);
+		device_break(dev, q);
+	}
+}
+
+static int set_mem_table(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			 uint32_t *reply_bytes)
+{
+	const struct rf_vhost_user_mem_table *table = &msg->payload.mem;
+	uint16_t q;
+	int err;
+
+	if (dev->sealed)
+		return -EPERM;
+	/* Requests under way hold addresses in the old mappings. */
+	for (q = 0; q < dev->ops->nr_queues; q++)
+		if (dev->vqs[q].running && dev->vqs[q].nr_inflight > 0)
+			return -EBUSY;
+	err = guestmem_set_table(&dev->mem, table->regions, msg->fds,
+				 table->nr_regions, dev->allow_unsealed);
+	if (err == -EPERM)
+		rf_log("memory could shrink under us: no F_SEAL_SHRINK "
+		       "(--allow-unsealed-memory takes it)");
+	if (!err)
+		remap_queues(dev);
+	return err;
+}
+
+/* The queue a message speaks of, while nothing about it may change. */
+static int find_idle_queue(struct rf_device *dev, uint32_t index,
+			   struct runtime_queue **out)
+{
+	if (index >= dev->ops->nr_queues)
+		return -EPROTO;
+	if (dev->vqs[index].running)
+		return -EBUSY;
+	*out = &dev->queues[index];
+	return 0;
+}
+
+static int set_vring_num(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			 uint32_t *reply_bytes)
+{
+	uint32_t num = msg->payload.state.num;
+	struct runtime_queue *rq;
+	int err = find_idle_queue(dev, msg->payload.state.index, &rq);
+
+	if (err)
+		return err;
+	if (num == 0 || num > dev->ops->queue_size_max ||
+	    (num & (num - 1)) != 0)
+		return -EINVAL;
+	rq->layout.size = (uint16_t)num;
+	rq->has_num = true;
+	return 0;
+}
+
+static int set_vring_addr(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			  uint32_t *reply_bytes)
+{
+	const struct rf_vhost_user_vring_addr *addr = &msg->payload.addr;
+	struct runtime_queue *rq;
+	int err = find_idle_queue(dev, addr->index, &rq);
+
+	if (err)
+		return err;
+	/* The one flag there is asks for a dirty log; none was offered. */
+	if (addr->flags)
+		return -EINVAL;
+	rq->layout.desc_user_addr = addr->desc_user_addr;
+	rq->layout.avail_user_addr = addr->avail_user_addr;
+	rq->layout.used_user_addr = addr->used_user_addr;
+	rq->has_addr = true;
+	return 0;
+}
+
+static int set_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			  uint32_t *reply_bytes)
+{
+	struct runtime_queue *rq;
+	int err = find_idle_queue(dev, msg->payload.state.index, &rq);
+
+	if (err)
+		return err;
+	if (msg->payload.state.num > UINT16_MAX)
+		return -EINVAL;
+	rq->base = (uint16_t)msg->payload.state.num;
+	return 0;
+}
+
+static int get_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			  uint32_t *reply_bytes)
+{
+	uint32_t index = msg->payload.state.index;
+	struct runtime_queue *rq;
+
+	if (index >= dev->ops->nr_queues)
+		return -EPROTO;
+	rq = &dev->queues[index];
+	if (dev->vqs[index].running)
+		rq->base = virtqueue_stop(&dev->vqs[index]);
+	/* Where the rings lie must be said anew, descriptors need not. */
+	rq->has_addr = false;
+	msg->payload.state.num = rq->base;
+	*reply_bytes = sizeof(msg->payload.state);
+	return 0;
+}
+
+static int set_vring_enable(struct rf_device *dev,
+			    struct rf_vhost_user_msg *msg,
+			    uint32_t *reply_bytes)
+{
+	uint32_t index = msg->payload.state.index;
+	struct runtime_queue *rq;
+
+	if (index >= dev->ops->nr_queues)
+		return -EPROTO;
+	rq = &dev->queues[index];
+	rq->enabled = msg->payload.state.num != 0;
+	if (rq->enabled)
+		return device_start_queue(dev, (uint16_t)index);
+	if (dev->vqs[index].running)
+		rq->base = virtqueue_stop(&dev->vqs[index]);
+	return 0;
+}
+
+/* Put the descriptor of a message at its place, instead of the one there, if
+ * any; *has follows. Without a descriptor (NOFD) the place becomes empty. */
+static int place_fd(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		    int place, bool *has)
+{
+	int err;
+
+	if (dev->sealed)
+		return -EPERM;
+	if (*has) {
+		*has = false;
+		rf_fd_close(&(int){ place });
+	}
+	if (msg->nr_fds == 0)
+		return 0;
+	err = rf_fd_move(rf_vhost_user_take_fd(msg, 0), place);
+	*has = !err;
+	return err;
+}
+
+/* The queue of a SET_VRING_KICK, _CALL or _ERR. */
+static int find_fd_queue(struct rf_device *dev,
+			 const struct rf_vhost_user_msg *msg, uint16_t *out)
+{
+	uint64_t index = msg->payload.u64 & VHOST_USER_VRING_IDX_MASK;
+
+	if (index >= dev->ops->nr_queues)
+		return -EPROTO;
+	*out = (uint16_t)index;
+	return 0;
+}
+
+static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			  uint32_t *reply_bytes)
+{
+	struct runtime_queue *rq;
+	uint16_t q;
+	int err = find_fd_queue(dev, msg, &q);
+
+	if (err)
+		return err;
+	rq = &dev->queues[q];
+	/* Without a kick the queue would have to be polled; only a ring makes
+	 * that unnecessary. */
+	if (msg->nr_fds == 0 && !dev->bells.page)
+		return -ENOTSUP;
+	if (rq->has_kick && !dev->sealed)
+		loop_forget(RF_FD_KICKS + q);
+	err = place_fd(dev, msg, RF_FD_KICKS + q, &rq->has_kick);
+	if (!err && rq->has_kick)
+		err = loop_watch(RF_FD_KICKS + q, LOOP_KICKS + q, false);
+	if (err) {
+		if (err != -EPERM || !dev->sealed)
+			rf_log("queue %u: kick cannot be used (%d)", q, err);
+		return err;
+	}
+	return device_start_queue(dev, q);
+}
+
+static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			  uint32_t *reply_bytes)
+{
+	uint16_t q;
+	int err = find_fd_queue(dev, msg, &q);
+
+	if (err)
+		return err;
+	err = place_fd(dev, msg, RF_FD_CALLS + q, &dev->queues[q].has_call);
+	/* An interrupt may have been due while there was nowhere to put it; one
+	 * too many does no harm. */
+	if (!err && dev->queues[q].has_call && dev->vqs[q].running)
+		err = rf_eventfd_signal(RF_FD_CALLS + q);
+	return err;
+}
+
+static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			 uint32_t *reply_bytes)
+{
+	uint16_t q;
+	int err = find_fd_queue(dev, msg, &q);
+
+	if (err)
+		return err;
+	return place_fd(dev, msg, RF_FD_ERRS + q, &dev->queues[q].has_err);
+}
+
+/* Bytes beyond the device's own config space read as zero: front-ends ask for
+ * the whole of a structure that has grown with the years. */
+static int get_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		      uint32_t *reply_bytes)
+{
+	struct rf_vhost_user_config *config = &msg->payload.config;
+	const uint32_t max = dev->ops->config_bytes;
+	uint32_t len = config->size;
+
+	/* The protocol's way of saying no: no payload. */
+	*reply_bytes = 0;
+	if (config->offset > RF_VHOST_USER_CONFIG_MAX ||
+	    len > RF_VHOST_USER_CONFIG_MAX - config->offset)
+		return 0;
+	memset(config->data, 0, len);
+	*reply_bytes = offsetof(struct rf_vhost_user_config, data) + len;
+	if (config->offset >= max)
+		return 0;
+	if (len > max - config->offset)
+		len = max - config->offset;
+	if (len > 0)
+		dev->ops->config_read(dev->state, config->offset, config->data,
+				      len);
+	return 0;
+}
+
+static int set_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		      uint32_t *reply_bytes)
+{
+	const struct rf_vhost_user_config *config = &msg->payload.config;
+	const uint32_t max = dev->ops->config_bytes;
+
+	if (config->offset > max || config->size > max - config->offset)
+		return -EINVAL;
+	if (!dev->ops->config_write)
+		return -ENOTSUP;
+	/* Refused by the device is the guest's doing, not the end. */
+	return dev->ops->config_write(dev->state, config->offset, config->data,
+				      config->size)
+		       ? -EINVAL
+		       : 0;
+}
+
+static int reset_device(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+			uint32_t *reply_bytes)
+{
+	device_reset(dev);
+	return 0;
+}
+
+static int set_status(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		      uint32_t *reply_bytes)
+{
+	if (msg->payload.u64 > UINT8_MAX)
+		return -EPROTO;
+	if (msg->payload.u64 == 0)
+		device_reset(dev);
+	/* NEEDS_RESET is ours to say. */
+	dev->status = msg->payload.u64 & ~RUNTIME_STATUS_NEEDS_RESET &
+		      UINT8_MAX;
+	return 0;
+}
+
+static int get_status(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		      uint32_t *reply_bytes)
+{
+	msg->payload.u64 = dev->status |
+			   (dev->broken ? RUNTIME_STATUS_NEEDS_RESET : 0);
+	*reply_bytes = sizeof(msg->payload.u64);
+	return 0;
+}
+
+static int set_ring(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		    uint32_t *reply_bytes)
+{
+	const struct rf_vhost_user_ring *ring = &msg->payload.ring;
+	bool has_wake = ring->flags & VHOST_USER_RING_F_WAKE;
+	int ring_fd, wake_fd, err;
+
+	if (dev->sealed)
+		return -EPERM;
+	/* Their number was held against the flag by rf_vhost_user_check(). */
+	ring_fd = rf_vhost_user_take_fd(msg, 0);
+	wake_fd = has_wake ? rf_vhost_user_take_fd(msg, 1) : -1;
+	err = bells_set(dev, ring_fd, wake_fd, ring);
+	if (err)
+		rf_log("ring refused (%d)", err);
+	return err;
+}
+
+static int seal(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		uint32_t *reply_bytes)
+{
+	if (dev->sealed)
+		return 0;
+	/* Before: the clock may need a call that the filter refuses. */
+	RF_REPORT_SET(dev->report, sealed_ns, rf_clock_ns());
+	rf_fence_seal(dev->ops->sealed);
+	dev->sealed = true;
+	return 0;
+}
+
+#define F(name) VHOST_USER_PROTOCOL_F_##name
+
+static const struct handler handlers[] = {
+	{ VHOST_USER_GET_FEATURES, NO_FEATURE, ANSWER_DATA, false,
+	  get_features },
+	{ VHOST_USER_SET_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  set_features },
+	{ VHOST_USER_SET_OWNER, NO_FEATURE, ANSWER_IF_ASKED, false, set_owner },
+	{ VHOST_USER_SET_MEM_TABLE, NO_FEATURE, ANSWER_IF_ASKED, false,
+	  set_mem_table },
+	{ VHOST_USER_SET_VRING_NUM, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  set_vring_num },
+	{ VHOST_USER_SET_VRING_ADDR, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  set_vring_addr },
+	{ VHOST_USER_SET_VRING_BASE, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  set_vring_base },
+	{ VHOST_USER_GET_VRING_BASE, NO_FEATURE, ANSWER_DATA, false,
+	  get_vring_base },
+	{ VHOST_USER_SET_VRING_KICK, NO_FEATURE, ANSWER_IF_ASKED, false,
+	  set_vring_kick },
+	{ VHOST_USER_SET_VRING_CALL, NO_FEATURE, ANSWER_IF_ASKED, false,
+	  set_vring_call },
+	{ VHOST_USER_SET_VRING_ERR, NO_FEATURE, ANSWER_IF_ASKED, false,
+	  set_vring_err },
+	{ VHOST_USER_GET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_DATA, false,
+	  get_protocol },
+	{ VHOST_USER_SET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, false,
+	  set_protocol },
+	{ VHOST_USER_GET_QUEUE_NUM, F(MQ), ANSWER_DATA, false, get_queue_num },
+	{ VHOST_USER_SET_VRING_ENABLE, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  set_vring_enable },
+	{ VHOST_USER_GET_CONFIG, F(CONFIG), ANSWER_DATA, false, get_config },
+	{ VHOST_USER_SET_CONFIG, F(CONFIG), ANSWER_IF_ASKED, true, set_config },
+	{ VHOST_USER_RESET_DEVICE, F(RESET_DEVICE), ANSWER_IF_ASKED, false,
+	  reset_device },
+	{ VHOST_USER_SET_STATUS, F(STATUS), ANSWER_IF_ASKED, true, set_status },
+	{ VHOST_USER_GET_STATUS, F(STATUS), ANSWER_DATA, false, get_status },
+	{ VHOST_USER_SET_COALESCED_RING, F(COALESCED_RING), ANSWER_ALWAYS,
+	  false, set_ring },
+	{ VHOST_USER_SEAL, F(SEAL), ANSWER_ALWAYS, false, seal },
+};
+
+#undef F
+
+static const struct handler *find_handler(uint32_t request)
+{
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(handlers); i++)
+		if (handlers[i].request == request)
+			return &handlers[i];
+	return NULL;
+}
+
+static bool is_answer_wanted(const struct rf_device *dev,
+			     const struct handler *h,
+			     const struct rf_vhost_user_msg *msg)
+{
+	if (h && h->answer == ANSWER_ALWAYS)
+		return true;
+	return has_protocol(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
+	       (msg->header.flags & VHOST_USER_NEED_REPLY_MASK);
+}
+
+static int answer(struct rf_device *dev, struct rf_vhost_user_msg *msg,
+		  bool yes)
+{
+	msg->payload.u64 = yes ? 0 : 1;
+	return rf_vhost_user_reply(dev->sock, msg, sizeof(msg->payload.u64));
+}
+
+/* What could not be done is said, or has consequences. */
+static int refuse(struct rf_device *dev, const struct handler *h,
+		  struct rf_vhost_user_msg *msg, int why)
+{
+	static struct rf_log_limit limit;
+
+	/* A guest's word: at most `burst` lines between two resets. */
+	rf_log_limited(&limit, 8, "vhost-user request %u refused (%d)",
+		       msg->header.request, why);
+	if (is_answer_wanted(dev, h, msg))
+		return answer(dev, msg, false);
+	if (h && h->guests_word) {
+		device_break(dev, 0);
+		return 0;
+	}
+	return -EPROTO;
+}
+
+/* Judge, then act, then answer. */
+static int dispatch(struct rf_device *dev, struct rf_vhost_user_msg *msg)
+{
+	const struct handler *h = find_handler(msg->header.request);
+	bool wanted = is_answer_wanted(dev, h, msg);
+	uint32_t reply_bytes = 0;
+	int err = rf_vhost_user_check(msg);
+
+	if (err == -EPROTO)
+		return err;
+	if (err || !h)
+		return refuse(dev, h, msg, err ? err : -ENOTSUP);
+	if (h->feature != NO_FEATURE && !has_protocol(dev, h->feature))
+		return -EPROTO;
+	err = h->fn(dev, msg, &reply_bytes);
+	if (err == -EPROTO)
+		return err;
+	if (err)
+		return refuse(dev, h, msg, err);
+	if (h->answer == ANSWER_DATA)
+		return rf_vhost_user_reply(dev->sock, msg, reply_bytes);
+	return wanted ? answer(dev, msg, true) : 0;
+}
+
+static int receive(struct rf_device *dev, struct rf_vhost_user_msg *msg)
+{
+	return dev->sealed ? rf_vhost_user_recv_plain(dev->sock, msg)
+			   : rf_vhost_user_recv(dev->sock, msg);
+}
+
+int backend_handle(struct rf_device *dev)
+{
+	struct rf_vhost_user_msg msg = { .nr_fds = 0 };
+	const struct handler *h;
+	int err = receive(dev, &msg);
+
+	if (err == -EAGAIN)
+		return 0;
+	if (err == -EPERM) {
+		/* Sealed, and descriptors came: the kernel dropped them. */
+		h = find_handler(msg.header.request);
+		err = refuse(dev, h, &msg, -EPERM);
+	} else if (!err) {
+		err = dispatch(dev, &msg);
+		rf_vhost_user_msg_close(&msg);
+	}
+	if (err == -EPROTO)
+		rf_log("vhost-user: the front-end lied in request %u, %u bytes "
+		       "of payload (-EPROTO)",
+		       msg.header.request, msg.header.size);
+	return err;
+}
