@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * config_help.c - the configuration file told by an example
+ *
+ * Side:    launcher.
+ * Owns:    the two texts. The unit twin of config.c parses the example, so it
+ *          cannot drift from the reader.
+ * Callers: options.c.
+ * Never:   says what the reader would refuse.
+ */
+#include "launcher/config.h"
+
+const char config_example[] =
+	"{\n"
+	"  \"kernel\": \"builtin\",\n"
+	"  \"memory\": \"128M\",\n"
+	"  \"cpus\": 1,\n"
+	"  \"accel\": \"auto\",\n"
+	"  \"doorbell\": \"auto\",\n"
+	"  \"append\": \"rf.mode=irq\",\n"
+	"  \"on_device_death\": \"end\",\n"
+	"  \"disks\": [\n"
+	"    { \"path\": \"disk.img\", \"serial\": \"disk-0\" },\n"
+	"    { \"path\": \"base.img\", \"read_only\": true }\n"
+	"  ],\n"
+	"  \"jailer\": {\n"
+	"    \"ids\": {\n"
+	"      \"base\": 1380319232,\n"
+	"      \"vmm\": { \"uid\": 70000, \"gid\": 70000 },\n"
+	"      \"devices\": [ { \"uid\": 70001, \"gid\": 70001 } ]\n"
+	"    },\n"
+	"    \"cgroup\": {\n"
+	"      \"path\": \"ringfence\",\n"
+	"      \"memory_max\": \"256M\", \"memory_high\": \"max\",\n"
+	"      \"memory_swap_max\": \"0\",\n"
+	"      \"cpu_max\": \"50000 100000\", \"cpu_weight\": 100,\n"
+	"      \"pids_max\": 64\n"
+	"    },\n"
+	"    \"rlimits\": { \"nofile\": 1024, \"fsize\": \"16G\" },\n"
+	"    \"root\": \"/var/empty\",\n"
+	"    \"namespaces\": [ \"user\", \"mount\", \"pid\", \"net\", "
+	"\"ipc\",\n"
+	"                    \"uts\", \"cgroup\" ]\n"
+	"  }\n"
+	"}\n";
+
+const char config_help[] =
+	"A configuration file says in JSON what the flags say; flags given as "
+	"well win,\nand one --disk replaces all of \"disks\". Every key may be "
+	"left out. Unknown or\ndoubled keys, wrong types and values out of "
+	"range are refused by name before\nanything is started.\n"
+	"\n"
+	"  jailer.ids         host uid and gid of each process, as root only. "
+	"\"base\" is\n"
+	"                     the first of a row: the vCPU process, then the "
+	"devices in\n"
+	"                     order; \"vmm\" and \"devices\" name them one by "
+	"one and win.\n"
+	"                     Default: 64 ids for each launcher from "
+	"1380319232\n"
+	"                     (0x52460000) on, chosen by the launcher's pid. "
+	"Without root\n"
+	"                     all run under your own uid.\n"
+	"  jailer.cgroup      \"path\" below the mount of cgroup2, which must "
+	"exist; one\n"
+	"                     cgroup for each process is made in it and "
+	"removed "
+	"at the\n"
+	"                     end. The limits hold for each process.\n"
+	"  jailer.rlimits     as, core, cpu, data, fsize, memlock, nofile, "
+	"nproc; for\n"
+	"                     each process, soft and hard.\n"
+	"  jailer.root        a directory that becomes each process's root, "
+	"read-only.\n"
+	"                     Default: an empty one.\n"
+	"  jailer.namespaces  which to make. Default: all. \"user\" and "
+	"\"mount\" cannot be\n"
+	"                     left out.\n"
+	"  on_device_death    \"end\" (default): a device that dies ends the "
+	"guest, status 1,\n"
+	"                     for devices cannot be restarted yet; \"keep\": "
+	"the guest runs\n"
+	"                     on and its doorbells are kept.\n"
+	"\n"
+	"A complete example:\n"
+	"\n";

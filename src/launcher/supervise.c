@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * supervise.c - watch over the processes of a VM, and end them all
+ *
+ * One loop over two descriptors: a signalfd (children, and people who want us
+ * to end) and the socket to the vCPU process. Ending goes in two steps: the
+ * vCPU process is killed, so that the guest is still; devices see the end of
+ * file, finish what they have in hand and leave. Who has not left by then is
+ * killed. Should the launcher itself be killed, the kernel ends its children
+ * (PTRACE_O_EXITKILL, PR_SET_PDEATHSIG; see src/fence), and the next launcher
+ * removes the empty cgroups.
+ *
+ * Side:    launcher. From vm_confine() on inside policy `launcher`.
+ * Owns:    the phases of struct vm.
+ * Callers: run.c, demo.c.
+ * Never:   waits for a child in any other way than poll, nor believes a message
+ *          of the vCPU process more than its type and range.
+ * Needs:   poll (signalfd and socket); read (VM_FD_SIGNALS); recvfrom, sendto
+ *          (VM_FD_CONTROL, launch_proto.c); pidfd_send_signal (VM_FD_PIDFDS,
+ *          SIGKILL); what rf_fence_reap needs (waitid, ptrace with its
+ *          requests, reading a thread's name); unlinkat (VM_FD_CGROUP,
+ *          VM_FD_CGROUP_PARENT, AT_REMOVEDIR); write (standard output and
+ *          error, VM_FD_REPORT); close; munmap; clock_gettime where the vdso
+ *          cannot; exit_group.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ringfence/policy.h>
+
+#include "base/launch_proto.h"
+#include "launcher/say.h"
+#include "launcher/syscalls.h"
+#include "launcher/vm.h"
+
+#define SECONDS 1000000000ull
+#define START_NS (30 * SECONDS) /* until READY */
+#define LEAVE_NS (2 * SECONDS)	/* for devices to finish, and to notice */
+#define REAP_NS (10 * SECONDS)	/* for the kernel to end what we killed */
+
+static void kill_process(const struct vm_process *proc)
+{
+	if (proc->alive)
+		(void)syscall(SYS_pidfd_send_signal, proc->pidfd, SIGKILL, NULL,
+			      0);
+}
+
+static void kill_all(struct vm *vm)
+{
+	uint32_t i;
+
+	for (i = 0; i < vm->nr; i++)
+		kill_process(&vm->procs[i]);
+	vm->killed = true;
+	vm->deadline_ns = rf_clock_ns() + REAP_NS;
+}
+
+/* First step of the end. Called again, or with no vCPU process to begin with,
+ * it is the second. */
+static void begin_stop(struct vm *vm)
+{
+	if (vm->phase == VM_STOPPING || !vm->procs[0].pid) {
+		vm->phase = VM_STOPPING;
+		kill_all(vm);
+		return;
+	}
+	vm->phase = VM_STOPPING;
+	vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
+	kill_process(&vm->procs[0]);
+}
+
+static bool is_anyone_alive(const struct vm *vm)
+{
+	uint32_t i;
+
+	for (i = 0; i < vm->nr; i++) {
+		if (vm->procs[i].alive)
+			return true;
+	}
+	return false;
+}
+
+static struct vm_process *find_process(struct vm *vm, pid_t pid)
+{
+	uint32_t i;
+
+	for (i = 0; i < vm->nr; i++) {
+		if (vm->procs[i].alive && vm->procs[i].pid == pid)
+			return &vm->procs[i];
+	}
+	return NULL;
+}
+
+/* "killed by its filter: syscall 41 (socket), thread blk" and the like. */
+static void describe_end(const struct vm_process *proc,
+			 const struct rf_fence_end *end, struct text *t)
+{
+	char call[64];
+	const char *name;
+
+	if (end->filter_killed && end->call_known) {
+		syscalls_describe(end->call_nr, end->call_i386, call,
+				  sizeof(call));
+		text_add(t, "killed by its filter: %s", call);
+		if (end->tid != end->pid) {
+			text_add(t, ", thread %d ", end->tid);
+			text_add_plain(t, end->thread);
+		}
+	} else if (end->filter_killed) {
+		text_add(t, "killed by its filter; which call is not known%s",
+			 proc->traced ? ""
+				      : ", for this host did not let us trace");
+	} else if (end->exited && end->status == RF_FENCE_EXIT_STATUS) {
+		text_add(t,
+			 "its fence could not be closed; see its line above");
+	} else if (end->exited) {
+		text_add(t, "ended with status %d%s", end->status,
+			 end->status ? "; see its lines above" : "");
+	} else {
+		name = sigabbrev_np(end->status);
+		text_add(t, "killed by signal %d (SIG%s)", end->status,
+			 name ? name : "?");
+	}
+}
+
+/* What is no death by mischance: leaving when the guest has ended, or when we
+ * are ending everything. A filter that killed is always worth its line, and so
+ * is a crash, for it may be the cause of an end that was noticed first. */
+static bool is_expected(const struct vm *vm, const struct rf_fence_end *end)
+{
+	if (end->filter_killed)
+		return false;
+	if (vm->phase != VM_STOPPING)
+		return vm->ended && end->exited && end->status == 0;
+	if (vm->signal) /* of a terminal: it may have reached all of us */
+		return true;
+	return end->exited ? end->status == 0 : end->status == SIGKILL;
+}
+
+/* A device leaves with status 0 when the vCPU process closed its socket: most
+ * likely that one is dying, and its end says why. Only if it lives on is this
+ * a matter of the device. */
+static bool is_following(const struct vm *vm, const struct vm_process *proc,
+			 const struct rf_fence_end *end)
+{
+	return proc != &vm->procs[0] && end->exited && end->status == 0 &&
+	       vm->procs[0].alive && vm->phase != VM_STOPPING;
+}
+
+/* A process is lost: the end of the VM, unless it is a device and the settings
+ * say otherwise. */
+static void fail(struct vm *vm, const struct vm_process *proc)
+{
+	if (proc != &vm->procs[0] && vm->phase == VM_RUNNING &&
+	    vm->keep_on_device_death) {
+		say("%s: the guest runs on without it", proc->name);
+		return;
+	}
+	vm->failed = true;
+	if (vm->phase != VM_STOPPING)
+		begin_stop(vm);
+}
+
+static void take_end(struct vm *vm, const struct rf_fence_end *end)
+{
+	struct vm_process *proc = find_process(vm, end->pid);
+	static struct text t;
+
+	if (!proc)
+		return;
+	proc->alive = false;
+	rf_fd_close(&proc->pidfd);
+	if (is_expected(vm, end)) {
+		/* The devices follow the vCPU process by themselves. */
+		if (proc == &vm->procs[0] && vm->phase != VM_STOPPING)
+			begin_stop(vm);
+		return;
+	}
+	if (is_following(vm, proc, end)) {
+		proc->left = true;
+		if (!vm->deadline_ns || vm->phase == VM_STARTING)
+			vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
+		return;
+	}
+	t.len = 0;
+	describe_end(proc, end, &t);
+	say("%s (pid %d): %.*s", proc->name, proc->pid, (int)t.len, t.bytes);
+	fail(vm, proc);
+}
+
+static void reap(struct vm *vm)
+{
+	struct rf_fence_end end;
+
+	while (rf_fence_reap(&end) == 0)
+		take_end(vm, &end);
+}
+
+static void take_signals(struct vm *vm)
+{
+	struct signalfd_siginfo info;
+
+	while (read(vm->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			continue; /* the caller reaps in any case */
+		if (!vm->signal)
+			vm->signal = (int)info.ssi_signo;
+		begin_stop(vm);
+	}
+}
+
+/* A device that closed its socket mostly has died, and SIGCHLD says more. One
+ * that lives on serves nobody: its end is made sure of. */
+static void take_device_gone(struct vm *vm, uint32_t index)
+{
+	struct vm_process *proc = &vm->procs[1 + index];
+
+	if (1 + index >= vm->nr) {
+		say("vmm: reports blk[%u], which does not exist", index);
+		return;
+	}
+	reap(vm);
+	if (!proc->alive || vm->phase == VM_STOPPING)
+		return;
+	say("%s (pid %d): no longer serves its queues", proc->name, proc->pid);
+	kill_process(proc);
+}
+
+static void take_message(struct vm *vm, const struct launch_msg *msg)
+{
+	switch (msg->type) {
+	case LAUNCH_READY:
+		if (vm->phase == VM_STARTING) {
+			vm->ready = true;
+			vm->doorbell = msg->value;
+		}
+		return;
+	case LAUNCH_ENDED:
+		if (vm->phase == VM_RUNNING && !vm->ended) {
+			vm->ended = true;
+			vm->guest_status = msg->value;
+			vm->end_ns = rf_clock_ns();
+			/* It leaves by itself, as do the devices; should one
+			 * not, it is made to. */
+			vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
+		}
+		return;
+	case LAUNCH_DEVICE_GONE:
+		take_device_gone(vm, msg->value);
+		return;
+	default:
+		return;
+	}
+}
+
+static void take_messages(struct vm *vm)
+{
+	struct launch_msg msg;
+	int err;
+
+	while ((err = launch_recv(vm->control, &msg)) == 0)
+		take_message(vm, &msg);
+	if (err == -EAGAIN)
+		return;
+	if (err != -EPIPE) {
+		say("vmm: not a message of ours on its socket (%s)",
+		    strerrorname_np(-err));
+		vm->failed = true;
+		begin_stop(vm);
+	}
+	/* Closed: it is ending, and SIGCHLD will say how. */
+	rf_fd_close(&vm->control);
+}
+
+/* Devices that left, and the vCPU process that did not: see is_following(). */
+static bool take_left(struct vm *vm)
+{
+	bool any = false;
+	uint32_t i;
+
+	for (i = 1; i < vm->nr; i++) {
+		if (!vm->procs[i].left)
+			continue;
+		vm->procs[i].left = false;
+		any = true;
+		say("%s (pid %d): ended by itself", vm->procs[i].name,
+		    vm->procs[i].pid);
+		fail(vm, &vm->procs[i]);
+	}
+	return any;
+}
+
+static void take_deadline(struct vm *vm)
+{
+	if (vm->phase != VM_STOPPING && !vm->ended) {
+		vm->deadline_ns = 0;
+		if (take_left(vm))
+			return;
+	}
+	if (vm->phase == VM_STARTING) {
+		say("vmm: not ready after %llu seconds; ending",
+		    START_NS / SECONDS);
+		vm->failed = true;
+	}
+	begin_stop(vm);
+}
+
+static int timeout_ms(const struct vm *vm)
+{
+	uint64_t now = rf_clock_ns();
+
+	if (!vm->deadline_ns)
+		return -1;
+	if (now >= vm->deadline_ns)
+		return 0;
+	return (int)((vm->deadline_ns - now) / 1000000 + 1);
+}
+
+/* One turn of the loop. Signals before messages: that somebody asked us to end
+ * must be known before the deaths that the same Ctrl-C caused are judged. */
+static void turn(struct vm *vm)
+{
+	struct pollfd fds[] = {
+		{ .fd = vm->signals, .events = POLLIN },
+		{ .fd = vm->control, .events = POLLIN },
+	};
+	int n = poll(fds, RF_ARRAY_LEN(fds), timeout_ms(vm));
+
+	if (n < 0)
+		return; /* EINTR: the next turn looks again */
+	if (fds[0].revents)
+		take_signals(vm);
+	/* Before the deaths: a guest that ended is no death. */
+	if (vm->control >= 0)
+		take_messages(vm);
+	reap(vm);
+	if (vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
+		take_deadline(vm);
+}
+
+/* Until nobody is alive, or until what was killed will not die. */
+static void wait_for_all(struct vm *vm)
+{
+	while (is_anyone_alive(vm)) {
+		if (vm->killed && rf_clock_ns() >= vm->deadline_ns) {
+			say("a killed process is still there; it waits in the "
+			    "kernel, and ends with that");
+			return;
+		}
+		turn(vm);
+	}
+}
+
+bool vm_await(struct vm *vm)
+{
+	vm->deadline_ns = rf_clock_ns() + START_NS;
+	while (!vm->ready && vm->phase == VM_STARTING)
+		turn(vm);
+	if (vm->phase == VM_STARTING) {
+		vm->deadline_ns = 0;
+		return true;
+	}
+	vm_stop(vm);
+	return false;
+}
+
+/* To its place by way of a high number, for the place may be another's. */
+static int lift(int *fd)
+{
+	int high;
+
+	if (*fd < 0)
+		return 0;
+	high = fcntl(*fd, F_DUPFD_CLOEXEC, 64);
+	if (high < 0)
+		return -errno;
+	(void)close(*fd);
+	*fd = high;
+	return 0;
+}
+
+static int lower(int *fd, int to)
+{
+	int err;
+
+	if (*fd < 0)
+		return 0;
+	err = rf_fd_move(rf_fd_take(fd), to);
+	if (!err)
+		*fd = to;
+	return err;
+}
+
+/* Descriptors to the places the policy names; all others are closed, whoever
+ * we have them from. */
+static int settle(struct vm *vm)
+{
+	struct {
+		int *fd;
+		int to;
+	} moves[5 + VM_PROCESSES_MAX] = {
+		{ &vm->control, VM_FD_CONTROL },
+		{ &vm->signals, VM_FD_SIGNALS },
+		{ &vm->report, VM_FD_REPORT },
+		{ &vm->cgroup.parent, VM_FD_CGROUP_PARENT },
+		{ &vm->cgroup.dir, VM_FD_CGROUP },
+	};
+	uint32_t i;
+	int err = 0;
+
+	for (i = 0; i < VM_PROCESSES_MAX; i++) {
+		moves[5 + i].fd = &vm->procs[i].pidfd;
+		moves[5 + i].to = VM_FD_PIDFDS + (int)i;
+	}
+	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
+		err = lift(moves[i].fd);
+	if (!err && close_range(3, 63, 0) < 0)
+		err = -errno;
+	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
+		err = lower(moves[i].fd, moves[i].to);
+	if (!err && close_range(64, ~0u, 0) < 0)
+		err = -errno;
+	return err;
+}
+
+bool vm_confine(struct vm *vm)
+{
+	int err;
+
+	err = settle(vm);
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	if (!err)
+		err = rf_policy_load(&rf_policy_launcher);
+	if (!err)
+		return true;
+	say("the launcher's own filter could not be loaded: %s",
+	    strerror(-err));
+	vm->failed = true;
+	vm_stop(vm);
+	return false;
+}
+
+void vm_run(struct vm *vm)
+{
+	int err;
+
+	vm->phase = VM_RUNNING;
+	vm->go_ns = rf_clock_ns();
+	err = launch_send(vm->control, LAUNCH_GO, 0);
+	if (err && err != -EPIPE) {
+		say("vmm: cannot be told to go (%s)", strerrorname_np(-err));
+		vm->failed = true;
+		begin_stop(vm);
+	}
+	wait_for_all(vm);
+	if (!vm->end_ns)
+		vm->end_ns = rf_clock_ns();
+	vm_stop(vm);
+}
+
+void vm_stop(struct vm *vm)
+{
+	if (is_anyone_alive(vm)) {
+		if (vm->phase != VM_STOPPING)
+			begin_stop(vm);
+		wait_for_all(vm);
+	}
+	if (!cgroup_remove(&vm->cgroup))
+		say("%s/%s: a process lives in this cgroup; it stays",
+		    vm->cgroup.path, vm->cgroup.name);
+	cgroup_close(&vm->cgroup);
+	rf_fd_close(&vm->control);
+	rf_fd_close(&vm->signals);
+}
+
+int vm_status(const struct vm *vm)
+{
+	if (vm->signal)
+		return 128 + vm->signal;
+	if (vm->failed || !vm->ended)
+		return SAY_FAILED;
+	return (int)vm->guest_status;
+}
