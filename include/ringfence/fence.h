@@ -3,8 +3,11 @@
  * fence.h - start a program inside a fence of its own
  *
  * Two halves of one crossing; the numbered stages and their reasons are told
- * in src/fence/fence.c. The parent half, with power:
+ * in src/fence/fence.c. The parent half, with power, from one thread only (the
+ * kernel knows a tracer, and the parent whose death ends the child, by its
+ * thread):
  *   rf_fence_spawn()   namespaces, uid map, limits, cgroup, exec
+ *   rf_fence_reap()    on every SIGCHLD, until it says -EAGAIN
  * The child half, first thing in the started program's main():
  *   rf_fence_enter()   root, descriptors, capabilities, first filter
  *   rf_fence_seal()    second and last filter, when nothing new is needed
@@ -68,8 +71,8 @@ struct rf_fence_spawn {
 	int cgroup_fd;	     /* directory of a v2 cgroup to start in, or -1 */
 	struct rf_fence_rlimit rlimits[RF_FENCE_RLIMITS_MAX];
 	uint32_t nr_rlimits;
-	bool trace; /* ptrace it, to learn which call a filter
-				 * killed; see rf_fence_wait in fence.c */
+	bool trace; /* ptrace it, to learn which call a filter killed;
+				 * see reap.c */
 };
 
 /* All of them: user, mount, pid, net, ipc, uts, cgroup. */
@@ -84,8 +87,10 @@ struct rf_fence_child {
 	bool traced;	  /* ptrace was granted */
 };
 
-/* Start it. On failure nothing is left; `step`, if not NULL, gets a static
- * string naming the step that failed ("uid_map", "execveat", ...). */
+/* Start it and wait for its exec. On failure nothing is left; `step`, if not
+ * NULL, gets a static string naming the step that failed ("uid_map",
+ * "execveat", ...; NULL on success). -EINVAL: "arguments" are not as above.
+ * Takes no signal handler, wait status or descriptor of other children. */
 RF_MUST_CHECK int rf_fence_spawn(const struct rf_fence_spawn *spawn,
 				 struct rf_fence_child *out, const char **step);
 
@@ -103,10 +108,17 @@ struct rf_fence_end {
 };
 
 /* Take what has happened to children, without waiting: resumes traced ones
- * that merely stopped. Returns 0 and fills `end` when a child has ended,
- * -EAGAIN when none has now, -ECHILD when none is left. Call it when SIGCHLD
- * came, until it says -EAGAIN. */
+ * that merely stopped. Returns 0 and fills `end` when a child has ended (any
+ * child of this process, not only spawned ones), -EAGAIN when none has now,
+ * -ECHILD when none is left. Call it when SIGCHLD came, until it says -EAGAIN:
+ * a traced process stands still at every thread it makes and at every signal
+ * until then. Makes no call but wait4 and ptrace. */
 RF_MUST_CHECK int rf_fence_reap(struct rf_fence_end *end);
+
+/* Read the names of all traced threads from /proc, for `thread` above. Call it
+ * when the programs have made and named their threads and before the launcher's
+ * own filter, which opens nothing: rf_fence_reap() never reads /proc. */
+void rf_fence_learn_threads(void);
 
 /* The program's own half. */
 struct rf_fence {
@@ -119,7 +131,8 @@ struct rf_fence {
 };
 
 /* Cross. Never returns half-way: a stage that fails says which on RF_FD_LOG
- * and ends the process with RF_FENCE_EXIT_STATUS. */
+ * and ends the process with RF_FENCE_EXIT_STATUS. The process must have one
+ * thread only, and must have been started by rf_fence_spawn(). */
 #define RF_FENCE_EXIT_STATUS 70
 void rf_fence_enter(const struct rf_fence *fence);
 
