@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * bus.c - where a guest's access to a port or a register goes
+ *
+ * Side:    vmm, vCPU threads. Address, length and value are the guest's.
+ * Owns:    nothing.
+ * Callers: vcpu.c, standin.c.
+ * Needs:   what doorbell.c, vdev.c, serial.c and work.c need on vCPU threads.
+ * Never:   logs an access: the guest can make millions.
+ */
+#include <string.h>
+
+#include "vmm/bus.h"
+#include "vmm/debugport.h"
+
+static void count_stray(struct vmm *vmm)
+{
+	atomic_fetch_add_explicit(&vmm->stray, 1, memory_order_relaxed);
+}
+
+/* The device whose page holds all of the access, or NULL. */
+static struct vdev *find(struct vmm *vmm, uint64_t gpa, uint32_t len,
+			 uint32_t *offset)
+{
+	uint64_t index;
+
+	if (gpa < VDEV_MMIO_GPA)
+		return NULL;
+	index = (gpa - VDEV_MMIO_GPA) / RF_VIRTIO_MMIO_BYTES;
+	*offset = (uint32_t)((gpa - VDEV_MMIO_GPA) % RF_VIRTIO_MMIO_BYTES);
+	if (index >= vmm->nr_devices || len > RF_VIRTIO_MMIO_BYTES - *offset)
+		return NULL;
+	return &vmm->devices[index];
+}
+
+void bus_mmio_read(struct vmm *vmm, uint64_t gpa, void *data, uint32_t len)
+{
+	uint32_t offset = 0;
+	struct vdev *d = find(vmm, gpa, len, &offset);
+
+	if (d) {
+		vdev_read(d, offset, data, len);
+		return;
+	}
+	memset(data, 0xff, len);
+	count_stray(vmm);
+}
+
+void bus_mmio_write(struct vmm *vmm, uint32_t slot, uint64_t gpa,
+		    const void *data, uint32_t len)
+{
+	uint32_t offset = 0;
+	struct vdev *d;
+
+	/* A notify write that no doorbell took in the kernel: the ring was
+	 * full, nobody drains it, or the doorbell is of the kind that exits. */
+	if (rf_doorbell_set_write(vmm->doorbells, gpa, data, len)) {
+		RF_REPORT_ADD(vmm->report, exits_notify, 1);
+		return;
+	}
+	d = find(vmm, gpa, len, &offset);
+	if (!d)
+		count_stray(vmm);
+	else if (!vdev_is_heavy(offset, len))
+		vdev_write(d, offset, data, len);
+	else if (work_write(&vmm->work, slot, d->index, offset, data, len) < 0)
+		count_stray(vmm);
+}
+
+void bus_port_read(struct vmm *vmm, uint16_t port, void *data, uint32_t len)
+{
+	uint8_t *bytes = data;
+	uint32_t i;
+
+	for (i = 0; i < len; i++) {
+		uint32_t reg = port + i - SERIAL_PORT;
+
+		if (reg < SERIAL_PORTS) {
+			bytes[i] = serial_read(&vmm->serial, reg);
+			continue;
+		}
+		bytes[i] = 0xff;
+		count_stray(vmm);
+	}
+}
+
+static void write_serial(struct vmm *vmm, uint16_t port, const uint8_t *bytes,
+			 uint32_t len)
+{
+	uint32_t i;
+
+	for (i = 0; i < len; i++) {
+		uint32_t reg = port + i - SERIAL_PORT;
+
+		if (reg < SERIAL_PORTS)
+			serial_write(&vmm->serial, reg, bytes[i]);
+		else
+			count_stray(vmm);
+	}
+}
+
+void bus_port_write(struct vmm *vmm, uint32_t slot, uint16_t port,
+		    const void *data, uint32_t len)
+{
+	uint32_t value = 0;
+
+	memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
+	switch (debugport_write(vmm->report, port, len, value)) {
+	case DEBUGPORT_ENDED:
+		work_end(&vmm->work, slot, WORK_ENDED, value);
+		work_park(&vmm->work, slot);
+	case DEBUGPORT_COUNTED:
+		return;
+	case DEBUGPORT_NOT_MINE:
+	default:
+		write_serial(vmm, port, data, len);
+		return;
+	}
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * vm.c - the virtual machine as KVM knows it: memory, interrupts, processors
+ *
+ * Side:    vmm, main thread.
+ * Owns:    RF_FD_VM, RF_FD_VCPUS and the mappings of struct kvm_run.
+ * Callers: main.c before the filter; serve.c for vm_explain().
+ * Needs:   after the filter: ioctl(KVM_SET_REGS, KVM_GET_REGS) on a vCPU.
+ * Never:   passes a VM or vCPU descriptor on: they work in this process only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <ringfence/fence.h>
+#include <ringfence/log.h>
+
+#include "vmm/pvh.h"
+#include "vmm/vm.h"
+
+/* Three pages and one that Intel processors need to run real mode; both in the
+ * hole below 4 GiB, where neither memory nor devices are. */
+#define VM_TSS_GPA 0xfffbd000ul
+#define VM_IDENTITY_MAP_GPA 0xfffbc000ull
+#define VM_CPUID_ENTRIES 256u
+#define VM_PAGE_BYTES 4096u
+
+enum {
+	VM_CPUID_TSC_DEADLINE = 1u << 24, /* leaf 1, ecx */
+	VM_CPUID_HYPERVISOR = 1u << 31,
+};
+
+static int complain(const char *step)
+{
+	int err = errno;
+
+	rf_log("/dev/kvm: %s: %s", step, strerrorname_np(err));
+	return -err;
+}
+
+static int place(int fd, int to, const char *step)
+{
+	int rc;
+
+	if (fd < 0)
+		return complain(step);
+	rc = rf_fd_move(fd, to);
+	if (rc < 0)
+		rf_log("/dev/kvm: %s: descriptor %d: %s", step, to,
+		       strerrorname_np(-rc));
+	return rc;
+}
+
+static int check_version(int kvm_fd)
+{
+	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+
+	if (version < 0)
+		return complain("KVM_GET_API_VERSION");
+	if (version == KVM_API_VERSION)
+		return 0;
+	rf_log("/dev/kvm: API version %d, need %d", version, KVM_API_VERSION);
+	return -ENOTSUP;
+}
+
+static int check_extensions(int vm_fd)
+{
+	static const struct {
+		long nr;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+		{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+		{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+		{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },
+		{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	};
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(needed); i++) {
+		if (ioctl(vm_fd, KVM_CHECK_EXTENSION, needed[i].nr) > 0)
+			continue;
+		rf_log("/dev/kvm: this host's KVM lacks %s", needed[i].name);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int add_memory(int vm_fd, const struct memory *mem)
+{
+	uint32_t i;
+
+	for (i = 0; i < mem->nr_regions; i++) {
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = mem->regions[i].gpa,
+			.memory_size = mem->regions[i].bytes,
+			.userspace_addr = (uintptr_t)mem->base +
+					  mem->regions[i].offset,
+		};
+
+		if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return complain("KVM_SET_USER_MEMORY_REGION");
+	}
+	return 0;
+}
+
+static int add_chips(int vm_fd)
+{
+	const uint64_t identity_map = VM_IDENTITY_MAP_GPA;
+	/* The speaker port reads as a timer there; nobody hears it. */
+	const struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	if (ioctl(vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0)
+		return complain("KVM_SET_IDENTITY_MAP_ADDR");
+	if (ioctl(vm_fd, KVM_SET_TSS_ADDR, VM_TSS_GPA) < 0)
+		return complain("KVM_SET_TSS_ADDR");
+	/* Before the first vCPU: each gets its local APIC from this. */
+	if (ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+		return complain("KVM_CREATE_IRQCHIP");
+	if (ioctl(vm_fd, KVM_CREATE_PIT2, &pit) < 0)
+		return complain("KVM_CREATE_PIT2");
+	return 0;
+}
+
+int vm_new(int kvm_fd, const struct memory *mem, struct vm *out)
+{
+	struct vm vm = { .fd = RF_FD_VM };
+	int rc;
+
+	rc = check_version(kvm_fd);
+	if (rc < 0)
+		return rc;
+	rc = place(ioctl(kvm_fd, KVM_CREATE_VM, 0), vm.fd, "KVM_CREATE_VM");
+	if (rc < 0)
+		return rc;
+	rc = check_extensions(vm.fd);
+	if (rc == 0)
+		rc = add_memory(vm.fd, mem);
+	if (rc == 0)
+		rc = add_chips(vm.fd);
+	if (rc < 0) {
+		rf_fd_close(&vm.fd);
+		return rc;
+	}
+	*out = vm;
+	return 0;
+}
+
+/* What the host's processor and KVM can do, with only what differs between
+ * the vCPUs put right. */
+static void personalize(struct kvm_cpuid2 *cpuid, uint32_t id, uint32_t nr,
+			bool tsc_deadline)
+{
+	uint32_t i;
+
+	for (i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		switch (e->function) {
+		case 0x1:
+			/* Initial APIC id; logical processors. */
+			e->ebx = (e->ebx & 0x0000ffffu) | id << 24 | nr << 16;
+			e->ecx |= VM_CPUID_HYPERVISOR;
+			if (tsc_deadline)
+				e->ecx |= VM_CPUID_TSC_DEADLINE;
+			break;
+		case 0xb: /* extended topology: x2APIC id */
+		case 0x1f:
+			e->edx = id;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static int set_cpuid(const struct vm *vm, uint32_t id, uint32_t nr,
+		     struct kvm_cpuid2 *cpuid)
+{
+	bool tsc_deadline = ioctl(vm->fd, KVM_CHECK_EXTENSION,
+				  (long)KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+
+	personalize(cpuid, id, nr, tsc_deadline);
+	if (ioctl(RF_FD_VCPUS + (int)id, KVM_SET_CPUID2, cpuid) < 0)
+		return complain("KVM_SET_CPUID2");
+	return 0;
+}
+
+static int add_vcpu(struct vm *vm, uint32_t id, uint32_t nr,
+		    struct kvm_cpuid2 *cpuid)
+{
+	int fd = RF_FD_VCPUS + (int)id;
+	void *run;
+	int rc;
+
+	rc = place(ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id), fd,
+		   "KVM_CREATE_VCPU");
+	if (rc < 0)
+		return rc;
+	run = mmap(NULL, vm->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   0);
+	if (run == MAP_FAILED)
+		return complain("mapping of a vCPU");
+	vm->runs[id] = run;
+	return set_cpuid(vm, id, nr, cpuid);
+}
+
+/* The others wait in KVM for the first one's start-up interrupt. */
+static int set_first_up(void)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(RF_FD_VCPUS, KVM_GET_SREGS, &sregs) < 0)
+		return complain("KVM_GET_SREGS");
+	pvh_sregs(&sregs);
+	if (ioctl(RF_FD_VCPUS, KVM_SET_SREGS, &sregs) < 0)
+		return complain("KVM_SET_SREGS");
+	return 0;
+}
+
+/* KVM's page of coalesced writes is behind struct kvm_run; how many pages
+ * behind is what the extension check answers. */
+static void find_legacy(struct vm *vm)
+{
+	int page = ioctl(vm->fd, KVM_CHECK_EXTENSION,
+			 (long)KVM_CAP_COALESCED_MMIO);
+
+	if (page <= 0 || vm->run_bytes / VM_PAGE_BYTES <= (size_t)page)
+		return;
+	vm->legacy = (struct rf_ring_page *)((uint8_t *)vm->runs[0] +
+					     (size_t)page * VM_PAGE_BYTES);
+}
+
+static int add_vcpus(struct vm *vm, uint32_t nr, struct kvm_cpuid2 *cpuid)
+{
+	uint32_t i;
+	int rc;
+
+	for (i = 0; i < nr; i++) {
+		rc = add_vcpu(vm, i, nr, cpuid);
+		if (rc < 0)
+			return rc;
+	}
+	vm->nr_vcpus = nr;
+	find_legacy(vm);
+	return set_first_up();
+}
+
+int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr)
+{
+	struct kvm_cpuid2 *cpuid;
+	int bytes;
+	int rc;
+
+	bytes = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (bytes < 0)
+		return complain("KVM_GET_VCPU_MMAP_SIZE");
+	if ((size_t)bytes < sizeof(struct kvm_run)) {
+		rf_log("/dev/kvm: KVM_GET_VCPU_MMAP_SIZE: %d bytes, too few",
+		       bytes);
+		return -ENOTSUP;
+	}
+	vm->run_bytes = (size_t)bytes;
+	cpuid = calloc(1, sizeof(*cpuid) +
+				  VM_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return -ENOMEM;
+	cpuid->nent = VM_CPUID_ENTRIES;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
+		rc = complain("KVM_GET_SUPPORTED_CPUID");
+	else
+		rc = add_vcpus(vm, nr, cpuid);
+	free(cpuid);
+	return rc;
+}
+
+int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi)
+{
+	const struct kvm_irqfd irqfd = { .fd = (uint32_t)event_fd, .gsi = gsi };
+
+	if (ioctl(vm->fd, KVM_IRQFD, &irqfd) < 0)
+		return complain("KVM_IRQFD");
+	return 0;
+}
+
+int vm_enter_at(const struct vm *vm, uint32_t entry)
+{
+	struct kvm_regs regs;
+
+	(void)vm;
+	pvh_regs(&regs, entry);
+	if (ioctl(RF_FD_VCPUS, KVM_SET_REGS, &regs) < 0)
+		return complain("KVM_SET_REGS");
+	return 0;
+}
+
+static void hex(const uint8_t *bytes, uint32_t nr, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		*out++ = ' ';
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 0xf];
+	}
+	*out = '\0';
+}
+
+static void explain_emulation(const struct kvm_run *run, uint32_t index,
+			      unsigned long long rip)
+{
+	char text[3 * sizeof(run->emulation_failure.insn_bytes) + 1] = "";
+	uint32_t nr = run->emulation_failure.insn_size;
+	bool known =
+		run->emulation_failure.ndata > 0 &&
+		run->emulation_failure.flags &
+			KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+
+	if (nr > sizeof(run->emulation_failure.insn_bytes))
+		nr = sizeof(run->emulation_failure.insn_bytes);
+	if (known)
+		hex(run->emulation_failure.insn_bytes, nr, text);
+	rf_log("vcpu%u: KVM cannot emulate the instruction at 0x%llx: bytes%s",
+	       index, rip, known ? text : " unknown");
+}
+
+void vm_explain(const struct vm *vm, uint32_t index)
+{
+	const struct kvm_run *run = vm->runs[index];
+	struct kvm_regs regs = { 0 };
+	unsigned long long rip;
+
+	if (ioctl(RF_FD_VCPUS + (int)index, KVM_GET_REGS, &regs) < 0)
+		regs.rip = UINT64_MAX;
+	rip = regs.rip;
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		rf_log("vcpu%u: the guest shut its processor down at 0x%llx "
+		       "(triple fault)",
+		       index, rip);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+			explain_emulation(run, index, rip);
+		else
+			rf_log("vcpu%u: KVM internal error %u at 0x%llx", index,
+			       run->internal.suberror, rip);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		rf_log("vcpu%u: the processor refused to enter the guest at "
+		       "0x%llx: reason 0x%llx",
+		       index, rip,
+		       (unsigned long long)
+			       run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		rf_log("vcpu%u: the guest asked for system event %u at 0x%llx",
+		       index, run->system_event.type, rip);
+		break;
+	default:
+		rf_log("vcpu%u: KVM_RUN returned for reason %u at 0x%llx, "
+		       "which is not known here",
+		       index, run->exit_reason, rip);
+		break;
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * vm.h - the virtual machine as KVM knows it: memory, interrupts, processors
+ *
+ * Everything is made before the filter; afterwards only vm_enter_at() and
+ * vm_explain() ask KVM anything from the main thread, and the vCPU threads
+ * only run.
+ */
+#ifndef RINGFENCE_VMM_VM_H
+#define RINGFENCE_VMM_VM_H
+
+#include <linux/kvm.h>
+
+#include <ringfence/base.h>
+#include <ringfence/ring.h>
+
+#include "vmm/memory.h"
+
+#define VM_VCPUS_MAX 32u
+
+struct vm {
+	int fd; /* RF_FD_VM */
+	uint32_t nr_vcpus;
+	size_t run_bytes;
+	struct kvm_run *runs[VM_VCPUS_MAX]; /* fds: RF_FD_VCPUS + i */
+	struct rf_ring_page *legacy;	    /* in runs[0]; NULL: none */
+};
+
+/* With an interrupt controller, a timer and the guest's memory. Says itself
+ * which step failed. `mem` must outlive it. */
+RF_MUST_CHECK int vm_new(int kvm_fd, const struct memory *mem, struct vm *out);
+
+/* Its processors, the first one ready to enter at vm_enter_at(). After this
+ * kvm_fd is needed no more. */
+RF_MUST_CHECK int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr);
+
+/* Signals on `event_fd` pulse the global interrupt `gsi`. Several eventfds may
+ * share one. */
+RF_MUST_CHECK int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi);
+
+/* Put the first vCPU at the kernel's entry point. */
+RF_MUST_CHECK int vm_enter_at(const struct vm *vm, uint32_t entry);
+
+/* One line that says why vCPU `index` stopped. Its thread must be parked. */
+void vm_explain(const struct vm *vm, uint32_t index);
+
+#endif
