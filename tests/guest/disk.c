@@ -588,11 +588,12 @@ void disk_check_zeroes(struct disk *disk)
 
 void disk_ring(struct disk *disk, uint32_t writes)
 {
+	uint32_t reg = disk->mmio.base + MMIO_QUEUE_NOTIFY;
 	uint32_t left;
 
 	/* Three instructions a write. */
 	for (left = writes; left; left--)
-		mmio_write(&disk->mmio, MMIO_QUEUE_NOTIFY, 0);
+		cpu_write32(reg, 0);
 	disk->mmio.notified += writes;
 }
 

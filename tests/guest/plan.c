@@ -62,7 +62,7 @@ uint32_t plan_round(uint64_t capacity, uint32_t round,
 
 uint32_t plan_seed(uint64_t sector, uint32_t round, uint32_t disk)
 {
-	return (uint32_t)sector * 0x85ebca6bu +
+	return 0x52466b21u + (uint32_t)sector * 0x85ebca6bu +
 	       (uint32_t)(sector >> 32) * 0x27d4eb2fu + round * 0xc2b2ae35u +
 	       disk * 0x165667b1u;
 }

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * test_cmdline.c - twin of cmdline.c: what is taken, and what is not
+ */
+#include <string.h>
+
+#include "unit/unit.h"
+
+#include "guest.h"
+
+static struct guest_options options;
+
+static void takes(const char *text)
+{
+	const char *bad = cmdline_parse(text, &options);
+
+	ck_assert_msg(!bad, "\"%s\" stopped at \"%s\"", text, bad ? bad : "");
+}
+
+static void refuses(const char *text, const char *at)
+{
+	const char *bad = cmdline_parse(text, &options);
+
+	ck_assert_msg(bad, "\"%s\" was taken", text);
+	ck_assert_str_eq(bad, at);
+}
+
+START_TEST(without_words_there_are_defaults)
+{
+	takes("");
+	ck_assert_int_eq(options.mode, GUEST_MODE_IRQ);
+	ck_assert_uint_eq(options.rounds, 2);
+	ck_assert_uint_eq(options.timeout_s, 10);
+	ck_assert_uint_eq(options.nr_devices, 0);
+	takes(" \t \n");
+}
+END_TEST
+
+START_TEST(words_of_others_are_passed_over)
+{
+	takes("console=ttyS0 quiet rfmode=x virtio_mmio.driver=1 r rf");
+	ck_assert_int_eq(options.mode, GUEST_MODE_IRQ);
+	ck_assert_uint_eq(options.nr_devices, 0);
+}
+END_TEST
+
+START_TEST(devices_are_read_as_linux_reads_them)
+{
+	takes("virtio_mmio.device=4K@0xd0000000:5 quiet "
+	      "virtio_mmio.device=512@0xFEB00e00:12:7 "
+	      "virtio_mmio.device=1M@3489660928:0");
+	ck_assert_uint_eq(options.nr_devices, 3);
+	ck_assert_uint_eq(options.devices[0].base, 0xd0000000u);
+	ck_assert_uint_eq(options.devices[0].len_bytes, 4096);
+	ck_assert_uint_eq(options.devices[0].irq, 5);
+	ck_assert_uint_eq(options.devices[1].base, 0xfeb00e00u);
+	ck_assert_uint_eq(options.devices[1].len_bytes, 512);
+	ck_assert_uint_eq(options.devices[1].irq, 12);
+	ck_assert_uint_eq(options.devices[2].base, 0xd0000000u);
+	ck_assert_uint_eq(options.devices[2].len_bytes, 1 << 20);
+}
+END_TEST
+
+START_TEST(a_device_ends_at_the_top_and_not_beyond)
+{
+	takes("virtio_mmio.device=4K@0xfffff000:5");
+	refuses("virtio_mmio.device=4100@0xfffff000:5",
+		"virtio_mmio.device=4100@0xfffff000:5");
+	refuses("virtio_mmio.device=4K@0x100000000:5",
+		"virtio_mmio.device=4K@0x100000000:5");
+	refuses("virtio_mmio.device=4K@0xd0000002:5",
+		"virtio_mmio.device=4K@0xd0000002:5");
+}
+END_TEST
+
+START_TEST(a_device_must_be_whole)
+{
+	static const char *const broken[] = {
+		"virtio_mmio.device=",
+		"virtio_mmio.device=4K",
+		"virtio_mmio.device=4K@",
+		"virtio_mmio.device=4K@0x:5",
+		"virtio_mmio.device=4K@0xd0000000",
+		"virtio_mmio.device=4K@0xd0000000:",
+		"virtio_mmio.device=4K@0xd0000000:5:",
+		"virtio_mmio.device=4K@0xd0000000:5x",
+		"virtio_mmio.device=4K@0xd0000000:-5",
+		"virtio_mmio.device=0@0xd0000000:5",
+		"virtio_mmio.device=4T@0xd0000000:5",
+		"virtio_mmio.device=4096M@0xd0000000:5",
+		"virtio_mmio.device=4KK@0xd0000000:5",
+		"virtio_mmio.device=4K@0xd0000000:4294967296",
+	};
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(broken); i++)
+		refuses(broken[i], broken[i]);
+}
+END_TEST
+
+START_TEST(more_devices_than_the_table_holds_are_refused)
+{
+	static const char one[] = "virtio_mmio.device=4K@0xd0000000:5 ";
+	char text[sizeof(one) * (GUEST_DEVICES_MAX + 1)];
+	uint32_t i;
+
+	text[0] = '\0';
+	for (i = 0; i < GUEST_DEVICES_MAX; i++)
+		strcat(text, one);
+	takes(text);
+	ck_assert_uint_eq(options.nr_devices, GUEST_DEVICES_MAX);
+	strcat(text, one);
+	refuses(text, one);
+	ck_assert_uint_eq(options.nr_devices, GUEST_DEVICES_MAX);
+}
+END_TEST
+
+START_TEST(every_mode_has_its_word)
+{
+	char text[64];
+	int i;
+
+	for (i = 0; i < GUEST_NR_MODES; i++) {
+		snprintf(text, sizeof(text), "rf.mode=%s",
+			 cmdline_mode_name((enum guest_mode)i));
+		takes(text);
+		ck_assert_int_eq(options.mode, i);
+	}
+	refuses("rf.mode=", "rf.mode=");
+	refuses("rf.mode=ir", "rf.mode=ir");
+	refuses("rf.mode=irqs", "rf.mode=irqs");
+	refuses("rf.mode=IRQ quiet", "rf.mode=IRQ quiet");
+}
+END_TEST
+
+START_TEST(numbers_have_bounds)
+{
+	takes("rf.rounds=1000000 rf.writes=0xffffffff rf.timeout=3600");
+	ck_assert_uint_eq(options.rounds, 1000000);
+	ck_assert_uint_eq(options.writes, UINT32_MAX);
+	ck_assert_uint_eq(options.timeout_s, 3600);
+	takes("rf.writes=0");
+	refuses("quiet rf.rounds=0", "rf.rounds=0");
+	refuses("rf.rounds=1000001", "rf.rounds=1000001");
+	refuses("rf.rounds=", "rf.rounds=");
+	refuses("rf.rounds=3x", "rf.rounds=3x");
+	refuses("rf.rounds=+3", "rf.rounds=+3");
+	refuses("rf.writes=4294967296", "rf.writes=4294967296");
+	refuses("rf.writes=0x100000000", "rf.writes=0x100000000");
+	refuses("rf.timeout=3601", "rf.timeout=3601");
+	refuses("rf.timeout=0", "rf.timeout=0");
+}
+END_TEST
+
+START_TEST(a_misspelt_word_of_ours_is_refused)
+{
+	refuses("quiet rf.round=3 rf.mode=irq", "rf.round=3 rf.mode=irq");
+	refuses("rf.", "rf.");
+	refuses("rf.mode irq", "rf.mode irq");
+}
+END_TEST
+
+START_TEST(the_last_of_two_counts)
+{
+	takes("rf.rounds=3 rf.rounds=4");
+	ck_assert_uint_eq(options.rounds, 4);
+}
+END_TEST
+
+int main(void)
+{
+	static const TTest *const tests[] = {
+		without_words_there_are_defaults,
+		words_of_others_are_passed_over,
+		devices_are_read_as_linux_reads_them,
+		a_device_ends_at_the_top_and_not_beyond,
+		a_device_must_be_whole,
+		more_devices_than_the_table_holds_are_refused,
+		every_mode_has_its_word,
+		numbers_have_bounds,
+		a_misspelt_word_of_ours_is_refused,
+		the_last_of_two_counts,
+	};
+
+	return unit_run("cmdline", tests, RF_ARRAY_LEN(tests));
+}
