@@ -169,7 +169,7 @@ END_TEST
 
 int main(void)
 {
-	static const TTest *const tests[] = {
+	const TTest *const tests[] = {
 		without_words_there_are_defaults,
 		words_of_others_are_passed_over,
 		devices_are_read_as_linux_reads_them,

@@ -124,7 +124,7 @@ END_TEST
 
 int main(void)
 {
-	static const TTest *const tests[] = {
+	const TTest *const tests[] = {
 		extents_fit_and_do_not_overlap_on_every_small_disk,
 		extents_fit_on_disks_beyond_32_bits_of_sectors,
 		rounds_move_what_they_write,
