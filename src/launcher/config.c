@@ -169,7 +169,7 @@ static int read_memory(const struct item *it)
 
 static int read_cpus(const struct item *it)
 {
-	uint64_t cpus;
+	uint64_t cpus = 0;
 	int err;
 
 	err = read_integer(it, 1, SETTINGS_CPUS_MAX, &cpus);
@@ -290,7 +290,7 @@ static int read_disks(const struct item *it)
  * give a fenced process the host's root in all but capabilities. */
 static int read_id(const struct item *it, uint32_t *out)
 {
-	uint64_t id;
+	uint64_t id = 0;
 	int err;
 
 	err = read_integer(it, 1, UINT32_MAX - 1, &id);
@@ -340,7 +340,7 @@ static int read_ids(const struct item *it, struct settings_ids *out)
 
 static int read_ids_base(const struct item *it)
 {
-	uint64_t base;
+	uint64_t base = 0;
 	int err;
 
 	err = read_integer(it, 1, UINT32_MAX - 1 - RF_FENCE_DEVICES_MAX, &base);
@@ -464,7 +464,7 @@ static int read_cpu_max(const struct item *it)
 
 static int read_cpu_weight(const struct item *it)
 {
-	uint64_t weight;
+	uint64_t weight = 0;
 	int err;
 
 	err = read_integer(it, 1, 10000, &weight);
@@ -475,7 +475,7 @@ static int read_cpu_weight(const struct item *it)
 
 static int read_pids_max(const struct item *it)
 {
-	uint64_t pids;
+	uint64_t pids = 0;
 	int err;
 
 	err = read_integer(it, 1, 4194304, &pids);
@@ -501,7 +501,7 @@ static int read_cgroup(const struct item *it)
 
 static int read_rlimit_value(const struct item *it, rlim_t *out)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (json_is_integer(it->value)) {
 		int err = read_integer(it, 0, INT64_MAX, &value);

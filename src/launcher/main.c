@@ -26,6 +26,10 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "run", cmd_run, "start a microVM, every device in its own fence" },
+	{ "demo", cmd_demo, "run the built-in guest by each kind of doorbell" },
+	{ "probe", cmd_probe, "what this host offers, and why not the rest" },
+	{ "policy", cmd_policy, "which system calls our processes may make" },
+	{ "bench", cmd_bench, "measure doorbells and rings" },
 };
 
 static void print_help(FILE *out)

@@ -15,13 +15,17 @@
  * Callers: run.c, demo.c.
  * Never:   waits for a child in any other way than poll, nor believes a message
  *          of the vCPU process more than its type and range.
- * Needs:   poll (signalfd and socket); read (VM_FD_SIGNALS); recvfrom, sendto
- *          (VM_FD_CONTROL, launch_proto.c); pidfd_send_signal (VM_FD_PIDFDS,
- *          SIGKILL); what rf_fence_reap needs (waitid, ptrace with its
- *          requests, reading a thread's name); unlinkat (VM_FD_CGROUP,
- *          VM_FD_CGROUP_PARENT, AT_REMOVEDIR); write (standard output and
- *          error, VM_FD_REPORT); close; munmap; clock_gettime where the vdso
- *          cannot; exit_group.
+ * Needs:   poll (nfds == 2);
+ *          read (VM_FD_SIGNALS);
+ *          recvfrom, sendto (VM_FD_CONTROL; launch_proto.c);
+ *          wait4, ptrace (rf_fence_reap);
+ *          pidfd_send_signal (VM_FD_PIDFDS..+31, SIGKILL, info NULL, flags 0);
+ *          unlinkat (VM_FD_CGROUP, VM_FD_CGROUP_PARENT; AT_REMOVEDIR);
+ *          write (standard output, standard error, VM_FD_REPORT);
+ *          close (VM_FD_CONTROL, VM_FD_SIGNALS, VM_FD_CGROUP,
+ *          VM_FD_CGROUP_PARENT, VM_FD_PIDFDS..+31);
+ *          clock_gettime (where the vdso cannot);
+ *          exit_group.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -437,6 +441,8 @@ bool vm_confine(struct vm *vm)
 {
 	int err;
 
+	/* Now that all threads have their names, and /proc can be read. */
+	rf_fence_learn_threads();
 	err = settle(vm);
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		err = -errno;
