@@ -42,7 +42,8 @@ RF_MUST_CHECK int guestmem_set_table(struct guestmem *mem,
 void guestmem_clear(struct guestmem *mem);
 
 /* [gpa, gpa + len) as iovecs: one, or several where the range runs on into an
- * adjacent region. len 0 gives none. Writes their number to `nr`.
+ * adjacent region. len 0 gives none. Writes their number to `nr`; on failure
+ * that is left alone, `out` is not.
  *   -ERANGE   part of it is not guest memory
  *   -ENOSPC   more than `max` pieces */
 RF_MUST_CHECK int guestmem_translate(const struct guestmem *mem, uint64_t gpa,
