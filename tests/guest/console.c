@@ -103,46 +103,37 @@ static void put_hex(uint32_t value)
 	}
 }
 
-static bool begins(const char *text, const char *with)
+/* If *fmt goes on with `with`, step over it. */
+static bool skip(const char **fmt, const char *with)
 {
+	const char *at = *fmt;
+
 	while (*with)
-		if (*text++ != *with++)
+		if (*at++ != *with++)
 			return false;
+	*fmt = at;
 	return true;
 }
 
-/* One conversion; returns what follows it. */
-static const char *put_one(const char *fmt, va_list *args)
+void console_line(const char *fmt, va_list args)
 {
 	uint32_t max;
 
-	if (begins(fmt, "llu")) {
-		put_decimal(va_arg(*args, unsigned long long));
-		return fmt + 3;
-	}
-	if (begins(fmt, ".*s")) {
-		max = va_arg(*args, unsigned int);
-		put_text(va_arg(*args, const char *), max);
-		return fmt + 3;
-	}
-	if (*fmt == 's')
-		put_text(va_arg(*args, const char *), UINT32_MAX);
-	else if (*fmt == 'u')
-		put_decimal(va_arg(*args, unsigned int));
-	else if (*fmt == 'x')
-		put_hex(va_arg(*args, unsigned int));
-	else
-		put_char(*fmt);
-	return fmt + 1;
-}
-
-void console_line(const char *fmt, va_list *args)
-{
 	while (*fmt) {
-		if (*fmt == '%')
-			fmt = put_one(fmt + 1, args);
-		else
+		if (skip(&fmt, "%s")) {
+			put_text(va_arg(args, const char *), UINT32_MAX);
+		} else if (skip(&fmt, "%.*s")) {
+			max = va_arg(args, unsigned int);
+			put_text(va_arg(args, const char *), max);
+		} else if (skip(&fmt, "%u")) {
+			put_decimal(va_arg(args, unsigned int));
+		} else if (skip(&fmt, "%llu")) {
+			put_decimal(va_arg(args, unsigned long long));
+		} else if (skip(&fmt, "%x")) {
+			put_hex(va_arg(args, unsigned int));
+		} else {
 			put_char(*fmt++);
+		}
 	}
 	put_text("\r\n", 2);
 }
@@ -152,6 +143,6 @@ void say(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	console_line(fmt, &args);
+	console_line(fmt, args);
 	va_end(args);
 }

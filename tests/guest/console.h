@@ -7,6 +7,6 @@
 
 #include <stdarg.h>
 
-void console_line(const char *fmt, va_list *args);
+void console_line(const char *fmt, va_list args);
 
 #endif

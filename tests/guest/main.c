@@ -67,7 +67,7 @@ void guest_fail(enum guest_status status, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	console_line(fmt, &args);
+	console_line(fmt, args);
 	va_end(args);
 	leave(status);
 }

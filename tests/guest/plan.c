@@ -42,7 +42,7 @@ uint32_t plan_round(uint64_t capacity, uint32_t round,
 		    struct plan_extent out[PLAN_EXTENTS_MAX])
 {
 	uint64_t cell = capacity >> 4;
-	uint32_t shift = round & 7;
+	uint64_t shift = round & 7;
 	uint32_t nr, i;
 
 	if (cell < PLAN_BIG_SECTORS)
