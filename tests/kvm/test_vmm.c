@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * test_vmm.c - real guests on real KVM, in real fences
+ *
+ * Guests are a few bytes of 32-bit code each. What they find out leaves them
+ * through the debug ports: 0xf8 and 0xfc add to two counters that start at 0,
+ * so one write is a value; 0xf4 is the end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <ringfence/doorbell.h>
+#include <ringfence/virtio_mmio.h>
+
+#include "kvm/machine.h"
+#include "unit/pvh_kernel.h"
+#include "unit/unit.h"
+
+static uint8_t file[PVH_KERNEL_BYTES];
+static struct machine machine;
+
+#define SAY_0XF8 0xe7, 0xf8			      /* out 0xf8, eax */
+#define SAY_0XFC 0xe7, 0xfc			      /* out 0xfc, eax */
+#define END(status) 0xb0, status, 0xe6, 0xf4	      /* mov al; out 0xf4, al */
+#define LOAD_EAX(b0, b1, b2, b3) 0xa1, b0, b1, b2, b3 /* mov eax, [...] */
+
+/* Run `code` as a kernel to the end of the vmm. */
+static void run_with(const uint8_t *code, size_t len, struct machine_params p)
+{
+	rf_autofd kernel = -1;
+
+	pvh_kernel_make32(file, code, len);
+	kernel = pvh_kernel_file(file, sizeof(file));
+	p.accel = "kvm";
+	p.kernel = kernel;
+	machine_run(&machine, &p);
+}
+
+#define RUN(code, ...) \
+	run_with(code, sizeof(code), (struct machine_params){ __VA_ARGS__ })
+
+static void expect_status(uint32_t status)
+{
+	ck_assert_msg(machine.ended, "no ENDED; log:\n%s", machine.log.text);
+	ck_assert_uint_eq(machine.status, status);
+	ck_assert(machine.vmm.end.exited);
+	ck_assert_int_eq(machine.vmm.end.status, 0);
+	ck_assert_uint_eq(machine.report->guest_status, 1 + status);
+	machine_stop(&machine);
+}
+
+/* The vmm ended by itself, without an ENDED, and said why. */
+static void expect_failure(const char *sentence)
+{
+	ck_assert(!machine.ended);
+	ck_assert(machine.vmm.end.exited);
+	ck_assert_int_eq(machine.vmm.end.status, 1);
+	ck_assert_msg(machine_said(&machine.log, sentence), "log:\n%s",
+		      machine.log.text);
+	machine_stop(&machine);
+}
+
+START_TEST(a_guest_prints_and_ends_with_its_status)
+{
+	static const uint8_t code[] = {
+		0x66, 0xba, 0xf8, 0x03, /* mov dx, 0x3f8 */
+		0xb0, 'o',  0xee,	/* mov al, 'o'; out dx, al */
+		0xb0, 'k',  0xee,	/* 'k' */
+		0xb0, '\n', 0xee, END(42),
+	};
+
+	RUN(code, 0);
+	ck_assert_str_eq(machine.console.text, "ok\n");
+	/* Three letters and the end. */
+	ck_assert_uint_eq(machine.report->exits, 4);
+	ck_assert_uint_eq(machine.report->exits_mmio, 0);
+	expect_status(42);
+}
+END_TEST
+
+START_TEST(a_line_without_its_end_comes_out_all_the_same)
+{
+	static const uint8_t code[] = { 0x66, 0xba, 0xf8, 0x03,
+					0xb0, '>',  0xee, END(0) };
+
+	RUN(code, 0);
+	ck_assert_str_eq(machine.console.text, ">");
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_half_line_of_a_guest_that_goes_on_comes_out_too)
+{
+	static const uint8_t code[] = { 0x66, 0xba, 0xf8, 0x03, 0xb0,
+					'>',  0xee, 0xeb, 0xfe };
+	struct machine_params p = { .accel = "kvm" };
+	const uint64_t until = rf_clock_ns() + 10000000000ull;
+
+	pvh_kernel_make32(file, code, sizeof(code));
+	p.kernel = pvh_kernel_file(file, sizeof(file));
+	machine_start(&machine, &p);
+	machine_go(&machine);
+	while (!machine_said(&machine.console, ">") && rf_clock_ns() < until) {
+		bool once = true;
+
+		(void)machine_wait(&machine, &once);
+	}
+	ck_assert_str_eq(machine.console.text, ">");
+	ck_assert(!machine.vmm.ended);
+	close(p.kernel);
+	machine_stop(&machine);
+}
+END_TEST
+
+START_TEST(the_start_information_is_where_ebx_points)
+{
+	static const uint8_t code[] = {
+		0x8b,	0x03, SAY_0XF8,		  /* mov eax, [ebx]: magic */
+		0x8b,	0x43, 0x30,	SAY_0XFC, /* [ebx + 48]: map entries */
+		0x8b,	0x73, 0x18,	      /* mov esi, [ebx + 24]: cmdline */
+		0x66,	0xba, 0xf8,	0x03, /* mov dx, 0x3f8 */
+		0xac,			      /* lodsb */
+		0x84,	0xc0,		      /* test al, al */
+		0x74,	0x03,		      /* jz end */
+		0xee,			      /* out dx, al */
+		0xeb,	0xf8,		      /* jmp lodsb */
+		END(0),
+	};
+
+	RUN(code, .cmdline = "console=ttyS0 hello");
+	ck_assert_uint_eq(machine.report->notified, 0x336ec578);
+	ck_assert_uint_eq(machine.report->compared_bytes, 3);
+	ck_assert_str_eq(machine.console.text, "console=ttyS0 hello");
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(memory_above_the_hole_is_in_the_map)
+{
+	static const uint8_t code[] = {
+		0x8b,	0x43, 0x30, SAY_0XFC, /* map entries */
+		0x8b,	0x73, 0x28,	      /* mov esi, [ebx + 40]: map */
+		0x8b,	0x46, 0x4c, SAY_0XF8, /* entry 3: address, high half */
+		END(0),
+	};
+
+	RUN(code, .memory = "3222274048"); /* 3 GiB and 1 MiB */
+	ck_assert_uint_eq(machine.report->compared_bytes, 4);
+	ck_assert_uint_eq(machine.report->notified, 1);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(what_nobody_answers_reads_as_ones_and_swallows_writes)
+{
+	static const uint8_t code[] = {
+		LOAD_EAX(0x00, 0x00, 0x00, 0xd1),
+		SAY_0XF8, /* no device */
+		0xa3,
+		0x00,
+		0x00,
+		0x00,
+		0xd1, /* mov [], eax */
+		0xe7,
+		0x80, /* out 0x80 */
+		0x31,
+		0xc0, /* xor eax, eax */
+		0xe5,
+		0x80,
+		SAY_0XFC, /* in eax, 0x80 */
+		END(0),
+	};
+
+	RUN(code, 0);
+	ck_assert_uint_eq(machine.report->notified, UINT32_MAX);
+	ck_assert_uint_eq(machine.report->compared_bytes, UINT32_MAX);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_triple_fault_is_named)
+{
+	/* mov eax, 0xfff8; mov ds, eax: beyond the table, and no IDT */
+	static const uint8_t code[] = { 0xb8, 0xf8, 0xff, 0x00,
+					0x00, 0x8e, 0xd8 };
+
+	RUN(code, 0);
+	ck_assert(machine_said(&machine.log, "triple fault"));
+	expect_failure("vcpu0: the guest shut its processor down at 0x100005");
+}
+END_TEST
+
+START_TEST(an_instruction_outside_of_memory_is_named)
+{
+	/* jmp 0xd1000000: 5 bytes at 0x100000 */
+	static const uint8_t code[] = { 0xe9, 0xfb, 0xff, 0xef, 0xd0 };
+
+	RUN(code, 0);
+	expect_failure("at 0xd1000000");
+}
+END_TEST
+
+static void expect_refused(int kernel, const char *sentence)
+{
+	struct machine_params p = { .accel = "kvm", .kernel = kernel };
+
+	machine_start(&machine, &p);
+	ck_assert(machine_wait(&machine, &machine.vmm.ended));
+	ck_assert(!machine.ready);
+	expect_failure(sentence);
+	close(kernel);
+}
+
+START_TEST(a_file_that_is_no_kernel_is_refused)
+{
+	pvh_kernel_make32(file, "\xf4", 1);
+	file[0] = 'M';
+	expect_refused(pvh_kernel_file(file, sizeof(file)),
+		       "kernel: it is not a little-endian ELF file");
+	expect_refused(pvh_kernel_file(file, 0),
+		       "kernel: it is too short for an ELF file");
+	expect_refused(open("/dev/null", O_RDONLY | O_CLOEXEC),
+		       "kernel: it is not a regular file");
+}
+END_TEST
+
+START_TEST(the_vmm_does_not_outlive_its_launcher)
+{
+	static const uint8_t code[] = { 0xeb, 0xfe }; /* jmp . */
+	struct machine_params p = { .accel = "kvm" };
+
+	pvh_kernel_make32(file, code, sizeof(code));
+	p.kernel = pvh_kernel_file(file, sizeof(file));
+	machine_start(&machine, &p);
+	machine_go(&machine);
+	rf_fd_close(&machine.control);
+	ck_assert(machine_wait(&machine, &machine.vmm.ended));
+	close(p.kernel);
+	expect_failure("the launcher is gone");
+}
+END_TEST
+
+START_TEST(more_processors_wait_for_their_start)
+{
+	static const uint8_t code[] = { END(3) };
+
+	RUN(code, .cpus = "3");
+	ck_assert_uint_eq(machine.report->exits, 1);
+	expect_status(3);
+}
+END_TEST
+
+START_TEST(registers_of_a_disk_can_be_read)
+{
+	static const uint8_t code[] = {
+		LOAD_EAX(0x00, 0x00, 0x00, 0xd0),
+		SAY_0XF8, /* magic */
+		LOAD_EAX(0x04, 0x00, 0x00, 0xd0),
+		SAY_0XFC, /* version */
+		LOAD_EAX(0x08, 0x00, 0x00, 0xd0),
+		SAY_0XFC, /* device id */
+		LOAD_EAX(0x00, 0x01, 0x00, 0xd0),
+		SAY_0XFC, /* capacity */
+		END(0),
+	};
+
+	RUN(code, .nr_disks = 1);
+	ck_assert_uint_eq(machine.report->notified, RF_VIRTIO_MMIO_MAGIC);
+	ck_assert_uint_eq(machine.report->compared_bytes,
+			  2 + 2 + MACHINE_DISK_BYTES / 512);
+	ck_assert_uint_eq(machine.report->exits_mmio, 4);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(odd_accesses_to_registers_harm_nobody)
+{
+	static const uint8_t code[] = {
+		/* across the end of a page, status at odd places and widths */
+		LOAD_EAX(0xfe, 0x0f, 0x00, 0xd0),
+		0xa3,
+		0xfe,
+		0x0f,
+		0x00,
+		0xd0,
+		0xa3,
+		0x6e,
+		0x00,
+		0x00,
+		0xd0,
+		0xa3,
+		0x72,
+		0x00,
+		0x00,
+		0xd0,
+		0x66,
+		0xa3,
+		0x70,
+		0x00,
+		0x00,
+		0xd0, /* 16 bits */
+		0xa2,
+		0x70,
+		0x00,
+		0x00,
+		0xd0, /* 8 bits */
+		0xa3,
+		0x00,
+		0x01,
+		0x00,
+		0xd0, /* configuration */
+		0xa3,
+		0x50,
+		0x00,
+		0x00,
+		0xd0, /* notify: nonsense */
+		LOAD_EAX(0x70, 0x00, 0x00, 0xd0),
+		SAY_0XF8,
+		END(0),
+	};
+
+	RUN(code, .nr_disks = 1);
+	ck_assert_uint_eq(machine.report->notified, 0);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_guest_outlives_its_disk_and_is_told)
+{
+	static const uint8_t code[] = {
+		0x66,
+		0xba,
+		0xf8,
+		0x03,
+		0xb0,
+		'\n',
+		0xee,				  /* a line */
+		LOAD_EAX(0x70, 0x00, 0x00, 0xd0), /* status */
+		0xa8,
+		0x40, /* test al, 0x40 */
+		0x74,
+		0xf7, /* jz: again */
+		END(9),
+	};
+	struct machine_params p = { .accel = "kvm", .nr_disks = 1 };
+	const bool *ended = &machine.vmm.ended;
+
+	pvh_kernel_make32(file, code, sizeof(code));
+	p.kernel = pvh_kernel_file(file, sizeof(file));
+	machine_start(&machine, &p);
+	machine_go(&machine);
+	ck_assert_int_eq(kill(machine.disks[0].pid, SIGKILL), 0);
+	ck_assert(machine_wait(&machine, ended));
+	ck_assert_uint_eq(machine.gone, 1);
+	ck_assert(machine_said(&machine.log, "device 0: gone (EPIPE)"));
+	close(p.kernel);
+	expect_status(9);
+}
+END_TEST
+
+/* The built-in guest, whole, through a doorbell of this kind. */
+static void run_builtin(const char *doorbell, const char *cmdline,
+			uint32_t nr_disks, bool read_only)
+{
+	struct machine_params p = {
+		.accel = "kvm",
+		.doorbell = doorbell,
+		.cmdline = cmdline,
+		.nr_disks = nr_disks,
+		.read_only = read_only,
+	};
+
+	p.kernel = open(RF_TEST_GUEST, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(p.kernel, 0);
+	machine_run(&machine, &p);
+	close(p.kernel);
+	ck_assert_msg(machine.ended && machine.status == 0,
+		      "console:\n%s\nlog:\n%s", machine.console.text,
+		      machine.log.text);
+}
+
+static void expect_all_compared(void)
+{
+	ck_assert_msg(machine_said(&machine.console, "\nall compared\n"),
+		      "console:\n%s", machine.console.text);
+	ck_assert_uint_gt(machine.report->compared_bytes, 0);
+	ck_assert_uint_gt(machine.report->notified, 0);
+}
+
+START_TEST(the_guest_compares_its_disk_through_every_doorbell)
+{
+	struct rf_doorbell_offer offer;
+	const struct rf_report *r;
+	uint32_t kind;
+	uint32_t worked = 0;
+	rf_autofd kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(rf_doorbell_probe_host(kvm, &offer), 0);
+	for (kind = 0; kind < RF_DOORBELL_NR_KINDS; kind++) {
+		const char *name = rf_doorbell_kind_name(
+			(enum rf_doorbell_kind)kind);
+
+		if (!offer.works[kind])
+			continue;
+		run_builtin(name, "rf.rounds=1", 1, false);
+		ck_assert_uint_eq(machine.doorbell_kind, kind);
+		expect_all_compared();
+		r = machine.report;
+		if (kind == RF_DOORBELL_EXIT)
+			ck_assert_uint_eq(r->exits_notify, r->notified);
+		if (kind == RF_DOORBELL_IOEVENTFD)
+			ck_assert_uint_eq(r->exits_notify, 0);
+		expect_status(0);
+		worked++;
+	}
+	ck_assert_uint_ge(worked, 2);
+}
+END_TEST
+
+START_TEST(the_guest_compares_three_disks_by_polling)
+{
+	run_builtin("auto", "rf.mode=poll rf.rounds=1", 3, false);
+	expect_all_compared();
+	ck_assert(machine_said(&machine.console, "disk2: all compared"));
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(the_guest_reads_a_read_only_disk)
+{
+	run_builtin("auto", "rf.rounds=1", 1, true);
+	expect_all_compared();
+	ck_assert(machine_said(&machine.console, "read-only"));
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_lie_of_the_guests_ends_in_a_reset_and_service)
+{
+	run_builtin("auto", "rf.mode=lie rf.rounds=1", 1, false);
+	expect_all_compared();
+	ck_assert(machine_said(&machine.console, "and serves again"));
+	ck_assert(machine_said(&machine.log, "queue 0 is broken"));
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_storm_of_doorbells_loses_none_and_ends)
+{
+	run_builtin("exit", "rf.mode=doorbell rf.writes=3000", 1, false);
+	ck_assert_uint_eq(machine.report->notified, 3000);
+	ck_assert_uint_eq(machine.report->exits_notify, 3000);
+	expect_status(0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_guest_prints_and_ends_with_its_status,
+		a_line_without_its_end_comes_out_all_the_same,
+		a_half_line_of_a_guest_that_goes_on_comes_out_too,
+		the_start_information_is_where_ebx_points,
+		memory_above_the_hole_is_in_the_map,
+		what_nobody_answers_reads_as_ones_and_swallows_writes,
+		a_triple_fault_is_named,
+		an_instruction_outside_of_memory_is_named,
+		a_file_that_is_no_kernel_is_refused,
+		the_vmm_does_not_outlive_its_launcher,
+		more_processors_wait_for_their_start,
+		registers_of_a_disk_can_be_read,
+		odd_accesses_to_registers_harm_nobody,
+		a_guest_outlives_its_disk_and_is_told,
+		the_guest_compares_its_disk_through_every_doorbell,
+		the_guest_compares_three_disks_by_polling,
+		the_guest_reads_a_read_only_disk,
+		a_lie_of_the_guests_ends_in_a_reset_and_service,
+		a_storm_of_doorbells_loses_none_and_ends,
+	};
+
+	if (access("/dev/kvm", R_OK | W_OK) < 0)
+		return unit_skip("vmm", "no access to /dev/kvm");
+	return unit_run("vmm", tests, RF_ARRAY_LEN(tests));
+}
