@@ -374,9 +374,11 @@ static bool is_valid_area(uint64_t addr, uint64_t align, uint64_t bytes)
 
 static bool is_valid_queue(const struct rf_virtio_mmio_queue *q)
 {
-	return q->num != 0 && is_valid_area(q->desc, 16, 16 * q->num) &&
-	       is_valid_area(q->driver, 2, 6 + 2 * q->num) &&
-	       is_valid_area(q->device, 4, 6 + 8 * q->num);
+	uint64_t num = q->num;
+
+	return num != 0 && is_valid_area(q->desc, 16, 16 * num) &&
+	       is_valid_area(q->driver, 2, 6 + 2 * num) &&
+	       is_valid_area(q->device, 4, 6 + 8 * num);
 }
 
 static void write_queue_ready(struct rf_virtio_mmio *m, uint32_t value)

@@ -42,7 +42,7 @@ struct rf_frontend {
 static int set_timeouts(int sock)
 {
 	struct timeval t = { .tv_sec = RF_FRONTEND_TIMEOUT_MS / 1000,
-			     .tv_usec = RF_FRONTEND_TIMEOUT_MS % 1000 * 1000 };
+			     .tv_usec = RF_FRONTEND_TIMEOUT_MS % 1000 * 1000L };
 
 	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) < 0 ||
 	    setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0)

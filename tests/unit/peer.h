@@ -86,7 +86,8 @@ static inline size_t peer_flatten(const struct rf_vhost_user_msg *msg,
 
 static inline void peer_timeout(int sock, int ms)
 {
-	struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct timeval t = { .tv_sec = ms / 1000,
+			     .tv_usec = ms % 1000 * 1000L };
 
 	ck_assert_int_eq(
 		setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)), 0);

@@ -62,6 +62,7 @@ struct device {
 	uint64_t features;
 	uint32_t notified;
 	uint32_t config_offset, config_len;
+	uint8_t config_first;	  /* byte that was written */
 	uint32_t status_at_reset; /* what the page showed during the reset */
 	uint32_t interrupt_status_at_start;
 	uint32_t interrupt_status_at_interrupt;
@@ -102,6 +103,7 @@ static int on_config_write(void *ctx, uint32_t offset, const void *data,
 	d->config_writes++;
 	d->config_offset = offset;
 	d->config_len = len;
+	memcpy(&d->config_first, data, 1);
 	return d->answer;
 }
 
@@ -809,6 +811,7 @@ START_TEST(configuration_is_written_within_its_bounds_only)
 	ck_assert_int_eq(d.config_writes, 1);
 	ck_assert_uint_eq(d.config_offset, 5);
 	ck_assert_uint_eq(d.config_len, 8);
+	ck_assert_uint_eq(d.config_first, 50);
 	ck_assert_mem_eq(d.page.config + 5, data, 8);
 	ck_assert_mem_eq(d.page.config, config, 5);
 }
@@ -855,6 +858,14 @@ START_TEST(reads_of_odd_width_or_place_are_zero)
 		}
 		if (offset % 4)
 			ck_assert_uint_eq(get(&d, offset), 0);
+	}
+	/* In configuration space it is the width alone that can be odd. */
+	for (i = 0; i < RF_ARRAY_LEN(lens); i++) {
+		if (lens[i] == 1 || lens[i] == 2 || lens[i] == 8)
+			continue;
+		memset(data, 0xaa, sizeof(data));
+		rf_virtio_mmio_read(&d.m, CONFIG, data, lens[i]);
+		ck_assert_mem_eq(data, zero, lens[i]);
 	}
 	ck_assert_uint_eq(get(&d, RF_VIRTIO_MMIO_BYTES), 0);
 	ck_assert_uint_eq(get(&d, RF_VIRTIO_MMIO_BYTES - 3), 0);
