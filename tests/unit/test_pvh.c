@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * test_pvh.c - what a kernel is told at its entry
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "unit/unit.h"
+#include "vmm/elf.h"
+#include "vmm/pvh.h"
+
+static struct pvh_start_info info;
+static struct pvh_memmap_entry map[8];
+
+static void write_and_read(struct memory *mem, uint64_t bytes)
+{
+	ck_assert_int_eq(memory_new(bytes, -1, mem), 0);
+	ck_assert_int_eq(pvh_write(mem, "a=b c"), 0);
+	ck_assert_int_eq(
+		memory_read(mem, PVH_START_INFO_GPA, &info, sizeof(info)), 0);
+	ck_assert_uint_le(info.memmap_entries, RF_ARRAY_LEN(map));
+	ck_assert_int_eq(memory_read(mem, info.memmap_paddr, map,
+				     info.memmap_entries * sizeof(map[0])),
+			 0);
+}
+
+/* In order, without gaps of its own making, and all of it is there. */
+static void check_map(const struct memory *mem)
+{
+	uint64_t told = 0;
+	uint8_t *at;
+	uint32_t i;
+
+	for (i = 0; i < info.memmap_entries; i++) {
+		ck_assert_uint_gt(map[i].bytes, 0);
+		ck_assert_int_eq(memory_at(mem, map[i].addr, map[i].bytes, &at),
+				 0);
+		if (i > 0)
+			ck_assert_uint_ge(map[i].addr,
+					  map[i - 1].addr + map[i - 1].bytes);
+		told += map[i].bytes;
+	}
+	ck_assert_uint_eq(told, mem->bytes);
+}
+
+START_TEST(the_kernel_finds_its_command_line_and_memory)
+{
+	struct memory mem;
+	char cmdline[6];
+
+	write_and_read(&mem, 8 << 20);
+	ck_assert_uint_eq(info.magic, PVH_MAGIC);
+	ck_assert_uint_eq(info.version, 1);
+	ck_assert_uint_eq(info.nr_modules, 0);
+	ck_assert_uint_eq(info.rsdp_paddr, 0);
+	ck_assert_int_eq(memory_read(&mem, info.cmdline_paddr, cmdline, 6), 0);
+	ck_assert_str_eq(cmdline, "a=b c");
+	ck_assert_uint_eq(info.memmap_entries, 3);
+	ck_assert_uint_eq(map[1].type, PVH_MEMORY_RESERVED);
+	ck_assert_uint_eq(map[2].addr, ELF_LOAD_MIN);
+	check_map(&mem);
+	memory_free(&mem);
+}
+END_TEST
+
+START_TEST(memory_behind_the_hole_is_told_too)
+{
+	struct memory mem;
+
+	write_and_read(&mem, MEMORY_HOLE_START + (1 << 20));
+	ck_assert_uint_eq(info.memmap_entries, 4);
+	ck_assert_uint_eq(map[3].addr, MEMORY_HIGH_START);
+	ck_assert_uint_eq(map[3].bytes, 1 << 20);
+	check_map(&mem);
+	memory_free(&mem);
+}
+END_TEST
+
+START_TEST(a_command_line_fits_or_is_refused)
+{
+	char text[PVH_CMDLINE_BYTES + 1];
+	struct memory mem;
+
+	ck_assert_int_eq(memory_new(8 << 20, -1, &mem), 0);
+	memset(text, 'x', sizeof(text));
+	text[PVH_CMDLINE_BYTES - 1] = '\0';
+	ck_assert_int_eq(pvh_write(&mem, text), 0);
+	text[PVH_CMDLINE_BYTES - 1] = 'x';
+	text[PVH_CMDLINE_BYTES] = '\0';
+	ck_assert_int_eq(pvh_write(&mem, text), -EINVAL);
+	memory_free(&mem);
+}
+END_TEST
+
+START_TEST(nothing_of_it_reaches_where_kernels_are_loaded)
+{
+	ck_assert_uint_le(PVH_GDT_GPA + 32, PVH_START_INFO_GPA);
+	ck_assert_uint_le(PVH_START_INFO_GPA + sizeof(info), PVH_MEMMAP_GPA);
+	ck_assert_uint_le(PVH_MEMMAP_GPA + sizeof(map), PVH_CMDLINE_GPA);
+	ck_assert_uint_le(PVH_CMDLINE_GPA + PVH_CMDLINE_BYTES, PVH_LOW_RAM_END);
+	ck_assert_uint_le(PVH_LOW_RAM_END, ELF_LOAD_MIN);
+}
+END_TEST
+
+static uint32_t base_of(uint64_t d)
+{
+	return (uint32_t)(d >> 16 & 0xffffff) | (uint32_t)(d >> 56) << 24;
+}
+
+static uint32_t limit_of(uint64_t d)
+{
+	uint32_t limit = (uint32_t)(d & 0xffff) | (uint32_t)(d >> 48 & 0xf)
+							  << 16;
+
+	return d >> 55 & 1 ? limit << 12 | 0xfff : limit;
+}
+
+static void check_segment(const struct memory *mem, struct kvm_segment s)
+{
+	uint64_t d;
+
+	ck_assert_int_eq(memory_read(mem, PVH_GDT_GPA + s.selector, &d, 8), 0);
+	ck_assert_uint_eq(base_of(d), s.base);
+	ck_assert_uint_eq(limit_of(d), s.limit);
+	ck_assert_uint_eq(d >> 40 & 0xf, s.type);
+	ck_assert_uint_eq(d >> 44 & 1, s.s);
+	ck_assert_uint_eq(d >> 47 & 1, s.present);
+	ck_assert_uint_eq(d >> 54 & 1, s.db);
+}
+
+START_TEST(registers_and_table_say_the_same)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	struct memory mem;
+
+	ck_assert_int_eq(memory_new(8 << 20, -1, &mem), 0);
+	ck_assert_int_eq(pvh_write(&mem, ""), 0);
+	memset(&sregs, 0xff, sizeof(sregs));
+	pvh_sregs(&sregs);
+	check_segment(&mem, sregs.cs);
+	check_segment(&mem, sregs.ds);
+	check_segment(&mem, sregs.ss);
+	check_segment(&mem, sregs.tr);
+	ck_assert_uint_eq(sregs.gdt.base, PVH_GDT_GPA);
+	ck_assert_uint_eq(sregs.cr0 & 0x80000001u, 1); /* no paging */
+	ck_assert_uint_eq(sregs.cr4, 0);
+	ck_assert_uint_eq(sregs.efer, 0);
+	memset(&regs, 0xff, sizeof(regs));
+	pvh_regs(&regs, 0x123456);
+	ck_assert_uint_eq(regs.rip, 0x123456);
+	ck_assert_uint_eq(regs.rbx, PVH_START_INFO_GPA);
+	ck_assert_uint_eq(regs.rflags, 2);
+	ck_assert_uint_eq(regs.rax, 0);
+	memory_free(&mem);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		the_kernel_finds_its_command_line_and_memory,
+		memory_behind_the_hole_is_told_too,
+		a_command_line_fits_or_is_refused,
+		nothing_of_it_reaches_where_kernels_are_loaded,
+		registers_and_table_say_the_same,
+	};
+
+	return unit_run("pvh", tests, RF_ARRAY_LEN(tests));
+}
