@@ -59,11 +59,16 @@ void bus_mmio_write(struct vmm *vmm, uint32_t slot, uint64_t gpa,
 		return;
 	}
 	d = find(vmm, gpa, len, &offset);
-	if (!d)
+	if (!d) {
 		count_stray(vmm);
-	else if (!vdev_is_heavy(offset, len))
+		return;
+	}
+	if (!vdev_is_heavy(offset, len)) {
 		vdev_write(d, offset, data, len);
-	else if (work_write(&vmm->work, slot, d->index, offset, data, len) < 0)
+		return;
+	}
+	/* Fails only if main cannot be woken; then nothing runs any more. */
+	if (work_write(&vmm->work, slot, d->index, offset, data, len) < 0)
 		count_stray(vmm);
 }
 

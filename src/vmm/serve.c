@@ -166,7 +166,7 @@ static void on_launcher(struct server *s)
 	end(s, 1);
 }
 
-static void bury_if_lost(struct server *s, struct vdev *d)
+static void bury_if_lost(struct vdev *d)
 {
 	int sock = d->sock;
 
@@ -182,12 +182,12 @@ static void bury_if_lost(struct server *s, struct vdev *d)
 }
 
 /* Between two questions a device has nothing to say. */
-static void on_device(struct server *s, struct vdev *d, uint32_t events)
+static void on_device(struct vdev *d, uint32_t events)
 {
 	bool closed = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 
 	vdev_lost(d, closed ? -EPIPE : -EPROTO);
-	bury_if_lost(s, d);
+	bury_if_lost(d);
 }
 
 static void on_ended(struct server *s, uint32_t status)
@@ -223,7 +223,7 @@ static void on_work(void *ctx, uint32_t slot, const struct work_item *item)
 	case WORK_WRITE:
 		vdev_write(&s->vmm->devices[item->device], item->offset,
 			   item->data, item->len);
-		bury_if_lost(s, &s->vmm->devices[item->device]);
+		bury_if_lost(&s->vmm->devices[item->device]);
 		break;
 	case WORK_ENDED:
 		on_ended(s, item->status);
@@ -290,7 +290,7 @@ static void on_event(struct server *s, const struct epoll_event *ev)
 		on_timer(s);
 		break;
 	case SERVE_DEVICE:
-		on_device(s, &s->vmm->devices[index], ev->events);
+		on_device(&s->vmm->devices[index], ev->events);
 		break;
 	case SERVE_ERROR:
 		vdev_error(&s->vmm->devices[index / VDEV_QUEUES_MAX],

@@ -368,7 +368,7 @@ static void fill(struct disk *d, uint64_t sector, uint32_t nr, uint32_t round,
 	uint32_t i;
 
 	for (i = 0; i < nr; i++)
-		plan_fill(words + i * PLAN_SECTOR_WORDS,
+		plan_fill(words + (size_t)i * PLAN_SECTOR_WORDS,
 			  plan_seed(sector + i, round, d->index));
 }
 
@@ -431,7 +431,7 @@ static void expect_round(struct disk *d, uint32_t round)
 
 	for (i = 0; i < nr; i++) {
 		fill(d, e[i].sector, e[i].nr_sectors, round, words);
-		words += e[i].nr_sectors * PLAN_SECTOR_WORDS;
+		words += (size_t)e[i].nr_sectors * PLAN_SECTOR_WORDS;
 	}
 }
 

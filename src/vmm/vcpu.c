@@ -24,7 +24,7 @@
 #include "vmm/standin.h"
 #include "vmm/vcpu.h"
 
-#define VCPU_STACK_BYTES (256u * 1024)
+#define VCPU_STACK_BYTES ((size_t)256 * 1024)
 
 static void port_exit(struct vcpu *vcpu, struct kvm_run *run)
 {

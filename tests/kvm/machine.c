@@ -181,6 +181,20 @@ void machine_start(struct machine *m, const struct machine_params *p)
 	close(log);
 }
 
+/* Where a failing test looks first. */
+static void note_kill(struct machine *m, const struct rf_fence_end *end)
+{
+	size_t room = sizeof(m->log.text) - m->log.used;
+	int n = snprintf(m->log.text + m->log.used, room,
+			 "test: %s thread \"%s\" killed by its filter: call "
+			 "%d\n",
+			 end->pid == m->vmm.pid ? "vmm" : "disk", end->thread,
+			 end->call_nr);
+
+	if (n > 0 && (size_t)n < room)
+		m->log.used += (size_t)n;
+}
+
 static void take_end(struct machine *m, const struct rf_fence_end *end)
 {
 	uint32_t i;
@@ -195,8 +209,7 @@ static void take_end(struct machine *m, const struct rf_fence_end *end)
 			m->disks[i].end = *end;
 		}
 	if (end->filter_killed)
-		printf("pid %d %s: killed by its filter: call %d\n",
-		       (int)end->tid, end->thread, end->call_nr);
+		note_kill(m, end);
 }
 
 static void take_message(struct machine *m)

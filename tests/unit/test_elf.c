@@ -331,7 +331,8 @@ START_TEST(a_bzimage_is_told_what_to_do)
 	const char *why;
 
 	setup();
-	memcpy(file, "MZ\0\0", 4);
+	file[0] = 'M';
+	file[1] = 'Z';
 	ck_assert_int_eq(load(PVH_KERNEL_BYTES, &image, &why), -EPROTO);
 	ck_assert_ptr_nonnull(strstr(why, "vmlinux"));
 	memory_free(&mem);
