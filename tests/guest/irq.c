@@ -38,7 +38,6 @@ enum {
 enum {
 	LAPIC_ENABLE_BIT = 1 << 8,
 	LAPIC_MASKED_BIT = 1 << 16,
-	LAPIC_PERIODIC_BIT = 1 << 17,
 	LAPIC_DIVIDE_BY_1 = 0xb,
 };
 
@@ -139,12 +138,18 @@ void irq_route(uint32_t number, uint32_t gsi, irq_handler *handler, void *ctx)
 	ioapic_write(reg, VECTOR_FIRST + number);
 }
 
+/* One tick at a time: where nobody told KVM what the processor can do, it takes
+ * a periodic timer for one that fires once. */
+static void start_tick(void)
+{
+	cpu_write32(LAPIC_TIMER_COUNT, LAPIC_TICK_COUNT);
+}
+
 void irq_tick_start(void)
 {
 	cpu_write32(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
-	cpu_write32(LAPIC_LVT_TIMER,
-		    LAPIC_PERIODIC_BIT | (VECTOR_FIRST + IRQ_TICK));
-	cpu_write32(LAPIC_TIMER_COUNT, LAPIC_TICK_COUNT);
+	cpu_write32(LAPIC_LVT_TIMER, VECTOR_FIRST + IRQ_TICK);
+	start_tick();
 }
 
 void irq_entry(uint32_t number)
@@ -154,5 +159,7 @@ void irq_entry(uint32_t number)
 		return;
 	if (number < IRQ_DEVICES && routes[number].handler)
 		routes[number].handler(routes[number].ctx);
+	if (number == IRQ_TICK)
+		start_tick();
 	cpu_write32(LAPIC_EOI, 0);
 }

@@ -70,13 +70,13 @@ uint32_t plan_seed(uint64_t sector, uint32_t round, uint32_t disk)
 /* Four words a turn: it is the number of instructions that counts. */
 void plan_fill(uint32_t *words, uint32_t seed)
 {
-	uint32_t *end = words + PLAN_SECTOR_WORDS;
+	uint32_t i;
 
-	for (; words != end; words += 4) {
-		words[0] = seed;
-		words[1] = seed + PLAN_WORD_STEP;
-		words[2] = seed + PLAN_WORD_STEP * 2;
-		words[3] = seed + PLAN_WORD_STEP * 3;
+	for (i = 0; i < PLAN_SECTOR_WORDS; i += 4) {
+		words[i] = seed;
+		words[i + 1] = seed + PLAN_WORD_STEP;
+		words[i + 2] = seed + PLAN_WORD_STEP * 2;
+		words[i + 3] = seed + PLAN_WORD_STEP * 3;
 		seed += PLAN_WORD_STEP * 4;
 	}
 }
