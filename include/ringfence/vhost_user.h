@@ -191,8 +191,9 @@ RF_MUST_CHECK int rf_vhost_user_recv(int sock, struct rf_vhost_user_msg *msg);
 /* The same where descriptors are never wanted (a sealed device; a front-end
  * reading answers): the kernel throws away those that come, none is ever
  * installed in this process.
- *   -EPERM    the message came with descriptors; `msg` holds the rest of it, to
- *             be answered "no", and the stream is still good */
+ * Uses recv, not recvmsg, so that a filter can tell the two apart: a filter
+ * cannot look into a msghdr, and whoever may call recvmsg may be given
+ * descriptors. The price is that nobody learns that some were thrown away. */
 RF_MUST_CHECK int rf_vhost_user_recv_plain(int sock,
 					   struct rf_vhost_user_msg *msg);
 

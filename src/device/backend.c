@@ -25,8 +25,8 @@
  *   fcntl(F_SETFD, FD_CLOEXEC) in rf_fd_move(), close, epoll_ctl(RF_FD_EPOLL,
  *   ADD and DEL), seccomp(SECCOMP_SET_MODE_FILTER), clock_gettime on hosts
  *   whose clock the vdso cannot read; what guestmem.c and bells.c need.
- * Needs (sealed): recvmsg(RF_FD_CONTROL), sendmsg(RF_FD_CONTROL,
- *   MSG_NOSIGNAL).
+ * Needs (sealed): recvfrom(RF_FD_CONTROL, MSG_WAITALL), sendto(RF_FD_CONTROL,
+ *   MSG_NOSIGNAL), both without an address.
  */
 #include <errno.h>
 #include <string.h>
@@ -46,10 +46,10 @@ struct handler {
 	int feature; /* protocol feature that must be negotiated */
 	enum answer answer;
 	bool guests_word; /* what it refuses was the guest's doing */
-	/* 0, and for ANSWER_DATA the bytes of payload to send. -EPROTO: a
-	 * lie, the end. Any other error: "no". */
-	int (*fn)(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		  uint32_t *reply_bytes);
+	bool until_seal;  /* brings descriptors, which end with SEAL */
+	/* 0; for ANSWER_DATA the message is then the answer, size and payload.
+	 * -EPROTO: a lie, the end. Any other error: "no". */
+	int (*fn)(struct rf_device *dev, struct rf_vhost_user_msg *msg);
 };
 
 static bool has_protocol(const struct rf_device *dev, int bit)
@@ -87,16 +87,14 @@ static bool is_any_running(const struct rf_device *dev)
 	return false;
 }
 
-static int get_features(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			uint32_t *reply_bytes)
+static int get_features(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	msg->payload.u64 = offered_features(dev);
-	*reply_bytes = sizeof(msg->payload.u64);
+	msg->header.size = sizeof(msg->payload.u64);
 	return 0;
 }
 
-static int set_features(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			uint32_t *reply_bytes)
+static int set_features(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	uint64_t features = msg->payload.u64;
 
@@ -113,16 +111,14 @@ static int set_features(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int get_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			uint32_t *reply_bytes)
+static int get_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	msg->payload.u64 = offered_protocol(dev);
-	*reply_bytes = sizeof(msg->payload.u64);
+	msg->header.size = sizeof(msg->payload.u64);
 	return 0;
 }
 
-static int set_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			uint32_t *reply_bytes)
+static int set_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	if (msg->payload.u64 & ~offered_protocol(dev))
 		return -EPROTO;
@@ -130,17 +126,17 @@ static int set_protocol(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int get_queue_num(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			 uint32_t *reply_bytes)
+static int get_queue_num(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	msg->payload.u64 = dev->ops->nr_queues;
-	*reply_bytes = sizeof(msg->payload.u64);
+	msg->header.size = sizeof(msg->payload.u64);
 	return 0;
 }
 
-static int set_owner(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		     uint32_t *reply_bytes)
+static int set_owner(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
+	(void)dev; /* who owns us is not ours to judge */
+	(void)msg;
 	return 0;
 }
 
@@ -163,15 +159,12 @@ static void remap_queues(struct rf_device *dev)
 	}
 }
 
-static int set_mem_table(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			 uint32_t *reply_bytes)
+static int set_mem_table(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	const struct rf_vhost_user_mem_table *table = &msg->payload.mem;
 	uint16_t q;
 	int err;
 
-	if (dev->sealed)
-		return -EPERM;
 	/* Requests under way hold addresses in the old mappings. */
 	for (q = 0; q < dev->ops->nr_queues; q++)
 		if (dev->vqs[q].running && dev->vqs[q].nr_inflight > 0)
@@ -198,8 +191,7 @@ static int find_idle_queue(struct rf_device *dev, uint32_t index,
 	return 0;
 }
 
-static int set_vring_num(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			 uint32_t *reply_bytes)
+static int set_vring_num(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	uint32_t num = msg->payload.state.num;
 	struct runtime_queue *rq;
@@ -215,8 +207,7 @@ static int set_vring_num(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int set_vring_addr(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			  uint32_t *reply_bytes)
+static int set_vring_addr(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	const struct rf_vhost_user_vring_addr *addr = &msg->payload.addr;
 	struct runtime_queue *rq;
@@ -234,8 +225,7 @@ static int set_vring_addr(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int set_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			  uint32_t *reply_bytes)
+static int set_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	struct runtime_queue *rq;
 	int err = find_idle_queue(dev, msg->payload.state.index, &rq);
@@ -248,8 +238,7 @@ static int set_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int get_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			  uint32_t *reply_bytes)
+static int get_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	uint32_t index = msg->payload.state.index;
 	struct runtime_queue *rq;
@@ -262,13 +251,12 @@ static int get_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	/* Where the rings lie must be said anew, descriptors need not. */
 	rq->has_addr = false;
 	msg->payload.state.num = rq->base;
-	*reply_bytes = sizeof(msg->payload.state);
+	msg->header.size = sizeof(msg->payload.state);
 	return 0;
 }
 
 static int set_vring_enable(struct rf_device *dev,
-			    struct rf_vhost_user_msg *msg,
-			    uint32_t *reply_bytes)
+			    struct rf_vhost_user_msg *msg)
 {
 	uint32_t index = msg->payload.state.index;
 	struct runtime_queue *rq;
@@ -291,8 +279,6 @@ static int place_fd(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 {
 	int err;
 
-	if (dev->sealed)
-		return -EPERM;
 	if (*has) {
 		*has = false;
 		rf_fd_close(&(int){ place });
@@ -316,8 +302,7 @@ static int find_fd_queue(struct rf_device *dev,
 	return 0;
 }
 
-static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			  uint32_t *reply_bytes)
+static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	struct runtime_queue *rq;
 	uint16_t q;
@@ -330,21 +315,19 @@ static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	 * that unnecessary. */
 	if (msg->nr_fds == 0 && !dev->bells.page)
 		return -ENOTSUP;
-	if (rq->has_kick && !dev->sealed)
+	if (rq->has_kick)
 		loop_forget(RF_FD_KICKS + q);
 	err = place_fd(dev, msg, RF_FD_KICKS + q, &rq->has_kick);
 	if (!err && rq->has_kick)
 		err = loop_watch(RF_FD_KICKS + q, LOOP_KICKS + q, false);
 	if (err) {
-		if (err != -EPERM || !dev->sealed)
-			rf_log("queue %u: kick cannot be used (%d)", q, err);
+		rf_log("queue %u: kick cannot be used (%d)", q, err);
 		return err;
 	}
 	return device_start_queue(dev, q);
 }
 
-static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			  uint32_t *reply_bytes)
+static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	uint16_t q;
 	int err = find_fd_queue(dev, msg, &q);
@@ -359,8 +342,7 @@ static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return err;
 }
 
-static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			 uint32_t *reply_bytes)
+static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	uint16_t q;
 	int err = find_fd_queue(dev, msg, &q);
@@ -372,20 +354,19 @@ static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 
 /* Bytes beyond the device's own config space read as zero: front-ends ask for
  * the whole of a structure that has grown with the years. */
-static int get_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		      uint32_t *reply_bytes)
+static int get_config(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	struct rf_vhost_user_config *config = &msg->payload.config;
 	const uint32_t max = dev->ops->config_bytes;
 	uint32_t len = config->size;
 
 	/* The protocol's way of saying no: no payload. */
-	*reply_bytes = 0;
+	msg->header.size = 0;
 	if (config->offset > RF_VHOST_USER_CONFIG_MAX ||
 	    len > RF_VHOST_USER_CONFIG_MAX - config->offset)
 		return 0;
 	memset(config->data, 0, len);
-	*reply_bytes = offsetof(struct rf_vhost_user_config, data) + len;
+	msg->header.size = offsetof(struct rf_vhost_user_config, data) + len;
 	if (config->offset >= max)
 		return 0;
 	if (len > max - config->offset)
@@ -396,8 +377,7 @@ static int get_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int set_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		      uint32_t *reply_bytes)
+static int set_config(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	const struct rf_vhost_user_config *config = &msg->payload.config;
 	const uint32_t max = dev->ops->config_bytes;
@@ -413,15 +393,14 @@ static int set_config(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 		       : 0;
 }
 
-static int reset_device(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-			uint32_t *reply_bytes)
+static int reset_device(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
+	(void)msg;
 	device_reset(dev);
 	return 0;
 }
 
-static int set_status(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		      uint32_t *reply_bytes)
+static int set_status(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	if (msg->payload.u64 > UINT8_MAX)
 		return -EPROTO;
@@ -433,24 +412,20 @@ static int set_status(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return 0;
 }
 
-static int get_status(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		      uint32_t *reply_bytes)
+static int get_status(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	msg->payload.u64 = dev->status |
 			   (dev->broken ? RUNTIME_STATUS_NEEDS_RESET : 0);
-	*reply_bytes = sizeof(msg->payload.u64);
+	msg->header.size = sizeof(msg->payload.u64);
 	return 0;
 }
 
-static int set_ring(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		    uint32_t *reply_bytes)
+static int set_ring(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	const struct rf_vhost_user_ring *ring = &msg->payload.ring;
 	bool has_wake = ring->flags & VHOST_USER_RING_F_WAKE;
 	int ring_fd, wake_fd, err;
 
-	if (dev->sealed)
-		return -EPERM;
 	/* Their number was held against the flag by rf_vhost_user_check(). */
 	ring_fd = rf_vhost_user_take_fd(msg, 0);
 	wake_fd = has_wake ? rf_vhost_user_take_fd(msg, 1) : -1;
@@ -460,9 +435,9 @@ static int set_ring(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 	return err;
 }
 
-static int seal(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		uint32_t *reply_bytes)
+static int seal(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
+	(void)msg;
 	if (dev->sealed)
 		return 0;
 	/* Before: the clock may need a call that the filter refuses. */
@@ -475,43 +450,49 @@ static int seal(struct rf_device *dev, struct rf_vhost_user_msg *msg,
 #define F(name) VHOST_USER_PROTOCOL_F_##name
 
 static const struct handler handlers[] = {
-	{ VHOST_USER_GET_FEATURES, NO_FEATURE, ANSWER_DATA, false,
+	{ VHOST_USER_GET_FEATURES, NO_FEATURE, ANSWER_DATA, false, false,
 	  get_features },
-	{ VHOST_USER_SET_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, true,
+	{ VHOST_USER_SET_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, true, false,
 	  set_features },
-	{ VHOST_USER_SET_OWNER, NO_FEATURE, ANSWER_IF_ASKED, false, set_owner },
-	{ VHOST_USER_SET_MEM_TABLE, NO_FEATURE, ANSWER_IF_ASKED, false,
+	{ VHOST_USER_SET_OWNER, NO_FEATURE, ANSWER_IF_ASKED, false, false,
+	  set_owner },
+	{ VHOST_USER_SET_MEM_TABLE, NO_FEATURE, ANSWER_IF_ASKED, false, true,
 	  set_mem_table },
-	{ VHOST_USER_SET_VRING_NUM, NO_FEATURE, ANSWER_IF_ASKED, true,
+	{ VHOST_USER_SET_VRING_NUM, NO_FEATURE, ANSWER_IF_ASKED, true, false,
 	  set_vring_num },
-	{ VHOST_USER_SET_VRING_ADDR, NO_FEATURE, ANSWER_IF_ASKED, true,
+	{ VHOST_USER_SET_VRING_ADDR, NO_FEATURE, ANSWER_IF_ASKED, true, false,
 	  set_vring_addr },
-	{ VHOST_USER_SET_VRING_BASE, NO_FEATURE, ANSWER_IF_ASKED, true,
+	{ VHOST_USER_SET_VRING_BASE, NO_FEATURE, ANSWER_IF_ASKED, true, false,
 	  set_vring_base },
-	{ VHOST_USER_GET_VRING_BASE, NO_FEATURE, ANSWER_DATA, false,
+	{ VHOST_USER_GET_VRING_BASE, NO_FEATURE, ANSWER_DATA, false, false,
 	  get_vring_base },
-	{ VHOST_USER_SET_VRING_KICK, NO_FEATURE, ANSWER_IF_ASKED, false,
+	{ VHOST_USER_SET_VRING_KICK, NO_FEATURE, ANSWER_IF_ASKED, false, true,
 	  set_vring_kick },
-	{ VHOST_USER_SET_VRING_CALL, NO_FEATURE, ANSWER_IF_ASKED, false,
+	{ VHOST_USER_SET_VRING_CALL, NO_FEATURE, ANSWER_IF_ASKED, false, true,
 	  set_vring_call },
-	{ VHOST_USER_SET_VRING_ERR, NO_FEATURE, ANSWER_IF_ASKED, false,
+	{ VHOST_USER_SET_VRING_ERR, NO_FEATURE, ANSWER_IF_ASKED, false, true,
 	  set_vring_err },
 	{ VHOST_USER_GET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_DATA, false,
-	  get_protocol },
+	  false, get_protocol },
 	{ VHOST_USER_SET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, false,
-	  set_protocol },
-	{ VHOST_USER_GET_QUEUE_NUM, F(MQ), ANSWER_DATA, false, get_queue_num },
-	{ VHOST_USER_SET_VRING_ENABLE, NO_FEATURE, ANSWER_IF_ASKED, true,
+	  false, set_protocol },
+	{ VHOST_USER_GET_QUEUE_NUM, F(MQ), ANSWER_DATA, false, false,
+	  get_queue_num },
+	{ VHOST_USER_SET_VRING_ENABLE, NO_FEATURE, ANSWER_IF_ASKED, true, false,
 	  set_vring_enable },
-	{ VHOST_USER_GET_CONFIG, F(CONFIG), ANSWER_DATA, false, get_config },
-	{ VHOST_USER_SET_CONFIG, F(CONFIG), ANSWER_IF_ASKED, true, set_config },
+	{ VHOST_USER_GET_CONFIG, F(CONFIG), ANSWER_DATA, false, false,
+	  get_config },
+	{ VHOST_USER_SET_CONFIG, F(CONFIG), ANSWER_IF_ASKED, true, false,
+	  set_config },
 	{ VHOST_USER_RESET_DEVICE, F(RESET_DEVICE), ANSWER_IF_ASKED, false,
-	  reset_device },
-	{ VHOST_USER_SET_STATUS, F(STATUS), ANSWER_IF_ASKED, true, set_status },
-	{ VHOST_USER_GET_STATUS, F(STATUS), ANSWER_DATA, false, get_status },
+	  false, reset_device },
+	{ VHOST_USER_SET_STATUS, F(STATUS), ANSWER_IF_ASKED, true, false,
+	  set_status },
+	{ VHOST_USER_GET_STATUS, F(STATUS), ANSWER_DATA, false, false,
+	  get_status },
 	{ VHOST_USER_SET_COALESCED_RING, F(COALESCED_RING), ANSWER_ALWAYS,
-	  false, set_ring },
-	{ VHOST_USER_SEAL, F(SEAL), ANSWER_ALWAYS, false, seal },
+	  false, true, set_ring },
+	{ VHOST_USER_SEAL, F(SEAL), ANSWER_ALWAYS, false, false, seal },
 };
 
 #undef F
@@ -566,22 +547,24 @@ static int dispatch(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 {
 	const struct handler *h = find_handler(msg->header.request);
 	bool wanted = is_answer_wanted(dev, h, msg);
-	uint32_t reply_bytes = 0;
-	int err = rf_vhost_user_check(msg);
+	int err;
 
+	if (dev->sealed && h && h->until_seal)
+		return refuse(dev, h, msg, -EPERM);
+	err = rf_vhost_user_check(msg);
 	if (err == -EPROTO)
 		return err;
 	if (err || !h)
 		return refuse(dev, h, msg, err ? err : -ENOTSUP);
 	if (h->feature != NO_FEATURE && !has_protocol(dev, h->feature))
 		return -EPROTO;
-	err = h->fn(dev, msg, &reply_bytes);
+	err = h->fn(dev, msg);
 	if (err == -EPROTO)
 		return err;
 	if (err)
 		return refuse(dev, h, msg, err);
 	if (h->answer == ANSWER_DATA)
-		return rf_vhost_user_reply(dev->sock, msg, reply_bytes);
+		return rf_vhost_user_reply(dev->sock, msg, msg->header.size);
 	return wanted ? answer(dev, msg, true) : 0;
 }
 
@@ -594,16 +577,11 @@ static int receive(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 int backend_handle(struct rf_device *dev)
 {
 	struct rf_vhost_user_msg msg = { .nr_fds = 0 };
-	const struct handler *h;
 	int err = receive(dev, &msg);
 
 	if (err == -EAGAIN)
 		return 0;
-	if (err == -EPERM) {
-		/* Sealed, and descriptors came: the kernel dropped them. */
-		h = find_handler(msg.header.request);
-		err = refuse(dev, h, &msg, -EPERM);
-	} else if (!err) {
+	if (!err) {
 		err = dispatch(dev, &msg);
 		rf_vhost_user_msg_close(&msg);
 	}

@@ -136,8 +136,6 @@ static int ask(struct rf_frontend *fe, struct rf_vhost_user_msg *msg)
 	rc = vhost_user_recv_plain_until(fe->sock, msg, deadline_ns);
 	if (rc == -EAGAIN)
 		rc = -ETIMEDOUT;
-	if (rc == -EPERM) /* descriptors in an answer: thrown away */
-		rc = -EPROTO;
 	if (rc < 0)
 		return die(fe, rc);
 	if (msg->header.request != request ||

@@ -6,9 +6,12 @@
  *          to a monitor.
  * Owns:    nothing; descriptors that came belong to the message.
  * Callers: the device runtime, frontend.c, through <ringfence/vhost_user.h>.
- * Never:   calls anything but recvmsg and sendmsg on the socket (the filters
- *          of both sides allow no more), reads past one message, keeps a
- *          descriptor of a message it refused.
+ * Never:   reads past one message, keeps a descriptor of a message it refused.
+ *
+ * Calls on the socket: recvmsg and sendmsg where descriptors may travel, recv
+ * and send where none may. A filter cannot look into a msghdr, so a process
+ * that is allowed recvmsg can be sent descriptors whatever its own code asks
+ * for; one that is only allowed recvfrom with no address cannot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +39,23 @@ union control {
 struct reader {
 	int sock;
 	uint64_t deadline_ns; /* 0: none */
-	bool dropped;	      /* the kernel threw descriptors away */
+	bool plain;	      /* descriptors vanish in the kernel, unseen */
+	bool dropped;	      /* not plain: some did, and that is a lie */
 };
 
-/* One recvmsg that brought something. `control` NULL: descriptors that come
- * with these bytes are thrown away by the kernel. Returns the bytes, or
- * -errno; -EPIPE at the end of the stream. */
+/* WAITALL: a peer that dribbles costs us no system call a byte, and the
+ * socket's timeout covers the whole of it. */
+static ssize_t receive_some(const struct reader *r, struct msghdr *mh)
+{
+	if (r->plain)
+		return recv(r->sock, mh->msg_iov->iov_base,
+			    mh->msg_iov->iov_len, MSG_WAITALL);
+	return recvmsg(r->sock, mh, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+}
+
+/* One call that brought something. `control` NULL: descriptors that come with
+ * these bytes are thrown away by the kernel. Returns the bytes, or -errno;
+ * -EPIPE at the end of the stream. */
 static ssize_t receive(struct reader *r, void *buf, size_t len,
 		       union control *control, struct msghdr *mh)
 {
@@ -55,9 +69,7 @@ static ssize_t receive(struct reader *r, void *buf, size_t len,
 			mh->msg_control = control->bytes;
 			mh->msg_controllen = sizeof(control->bytes);
 		}
-		/* WAITALL: a peer that dribbles costs us no system call a
-		 * byte, and the socket's timeout covers the whole of it. */
-		n = recvmsg(r->sock, mh, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+		n = receive_some(r, mh);
 		err = errno;
 	} while (n < 0 && err == EINTR);
 	/* Closing a socket with unread bytes in it resets the peer. */
@@ -162,13 +174,11 @@ int rf_vhost_user_recv(int sock, struct rf_vhost_user_msg *msg)
 int vhost_user_recv_plain_until(int sock, struct rf_vhost_user_msg *msg,
 				uint64_t deadline_ns)
 {
-	struct reader r = { .sock = sock, .deadline_ns = deadline_ns };
-	int rc;
+	struct reader r = { .sock = sock,
+			    .deadline_ns = deadline_ns,
+			    .plain = true };
 
-	rc = receive_message(&r, msg, NULL);
-	if (rc == 0 && r.dropped)
-		rc = -EPERM;
-	return rc;
+	return receive_message(&r, msg, NULL);
 }
 
 int rf_vhost_user_recv_plain(int sock, struct rf_vhost_user_msg *msg)
@@ -206,7 +216,8 @@ static ssize_t transmit(int sock, uint8_t *buf, size_t len,
 	if (fds_of)
 		attach_fds(&mh, &control, fds_of);
 	do {
-		n = sendmsg(sock, &mh, MSG_NOSIGNAL);
+		n = mh.msg_control ? sendmsg(sock, &mh, MSG_NOSIGNAL)
+				   : send(sock, buf, len, MSG_NOSIGNAL);
 		err = errno;
 	} while (n < 0 && err == EINTR);
 	if (n < 0)

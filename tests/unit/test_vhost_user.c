@@ -432,8 +432,7 @@ START_TEST(plain_receive_installs_no_descriptor_and_goes_on)
 		ck_assert_int_eq(peer_put(sv[0], wire + i, 1, fd, 8), 1);
 	ck_assert_int_eq(peer_put(sv[0], wire, len, -1, 0), (ssize_t)len);
 	for (i = 0; i < 3; i++) {
-		ck_assert_int_eq(rf_vhost_user_recv_plain(sv[1], &in),
-				 i < 2 ? -EPERM : 0);
+		ck_assert_int_eq(rf_vhost_user_recv_plain(sv[1], &in), 0);
 		ck_assert_uint_eq(in.header.request, out.header.request);
 		ck_assert_mem_eq(&in.payload, &out.payload, 40);
 		ck_assert_uint_eq(in.nr_fds, 0);
