@@ -77,9 +77,10 @@ RF_MUST_CHECK int rf_doorbell_open(struct rf_doorbell_set *set,
 void rf_doorbell_close(struct rf_doorbell *db);
 
 /* All borrowed until the doorbell is closed. The device that gets them must, at
- * each wakeup, take the wake eventfd first and drain the ring then: the other
- * way round an entry can fall in between and nobody wakes for it (told in
- * src/ring/doorbell.c). One pass after each take is enough. */
+ * each wakeup, take the wake eventfd first (an edge-triggered epoll takes it by
+ * reporting it) and drain the ring then: the other way round an entry can fall
+ * in between and nobody wakes for it (told in src/ring/doorbell.c). One pass
+ * after each take is enough. */
 struct rf_doorbell_fds {
 	int ring; /* buffer fd or memfd; -1: this kind has no ring */
 	int wake; /* eventfd for a ring filled by userspace, or -1

@@ -23,7 +23,9 @@
  *   after that look       the signal comes after the take, so it is still there
  *                         when the consumer goes to sleep: it does not sleep.
  *
- * Draining first and taking then would lose an entry pushed in between.
+ * Draining first and taking then would lose an entry pushed in between. With an
+ * edge-triggered epoll the report is the take: each signal makes a new edge,
+ * whether or not anybody reads the eventfd.
  *
  * We signal once for each batch (one write that exited, or one drain of the
  * legacy ring), not only when a ring goes from empty to not empty: `first` is

@@ -302,9 +302,10 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int timeout)
 static bool append(struct rf_ring_page *ring, uint64_t gpa, uint64_t value,
 		   uint32_t len)
 {
+	uint32_t first = __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE);
 	uint32_t last = ring->last;
 
-	if (last >= 170 || (last + 1) % 170 == ring->first)
+	if (last >= 170 || (last + 1) % 170 == first)
 		return false;
 	ring->entries[last] = (struct rf_ring_entry){ .phys_addr = gpa,
 						      .len = len };

@@ -3,6 +3,7 @@
  * test_doorbell_coalesced.c - from the VM's one ring to each device's own
  */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -220,6 +221,76 @@ START_TEST(refusal_by_the_kernel_registers_nothing)
 }
 END_TEST
 
+#define STRESS 60000u /* fits the high half */
+
+static void *vcpu(void *arg)
+{
+	bool *is_done = arg;
+	uint32_t i;
+
+	for (i = 0; i < STRESS; i++)
+		guest_writes(0, i << 16); /* low half: queue 0 */
+	__atomic_store_n(is_done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void *timer(void *arg)
+{
+	const bool *is_done = arg;
+
+	while (!__atomic_load_n(is_done, __ATOMIC_ACQUIRE))
+		rf_doorbell_set_drain(set);
+	return NULL;
+}
+
+static void expect_greater(void *ctx, const struct rf_ring_entry *entry)
+{
+	uint32_t *least = ctx;
+	uint32_t value;
+
+	memcpy(&value, entry->data, sizeof(value));
+	ck_assert_uint_ge(value, *least);
+	*least = value + 1;
+}
+
+START_TEST(vcpu_and_timer_drain_at_once_and_keep_order)
+{
+	struct rf_doorbell_counts c;
+	pthread_t threads[2];
+	bool is_done = false;
+	uint64_t entries = 0;
+	uint32_t least = 0;
+	uint32_t nr;
+
+	start();
+	ck_assert_int_eq(pthread_create(&threads[0], NULL, vcpu, &is_done), 0);
+	ck_assert_int_eq(pthread_create(&threads[1], NULL, timer, &is_done), 0);
+	do {
+		ck_assert_int_eq(rf_ring_drain_each(&consumers[0],
+						    expect_greater, &least,
+						    &nr),
+				 0);
+		entries += nr;
+	} while (!__atomic_load_n(&is_done, __ATOMIC_ACQUIRE));
+	ck_assert_int_eq(pthread_join(threads[0], NULL), 0);
+	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
+	do {
+		/* At most a device's ring and the VM's are left. */
+		(void)rf_doorbell_set_drain(set);
+		ck_assert_int_eq(rf_ring_drain_each(&consumers[0],
+						    expect_greater, &least,
+						    &nr),
+				 0);
+		entries += nr;
+	} while (nr);
+	rf_doorbell_counts(bells[0], &c);
+	ck_assert_uint_eq(entries, c.pushed);
+	ck_assert_uint_eq(c.pushed + c.rescans, STRESS);
+	ck_assert_uint_eq(c.ignored, 0);
+	rf_doorbell_set_free(set);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -230,6 +301,7 @@ int main(void)
 		port_and_stray_entries_are_discarded,
 		nonsense_in_the_legacy_ring_moves_nothing_and_ends,
 		refusal_by_the_kernel_registers_nothing,
+		vcpu_and_timer_drain_at_once_and_keep_order,
 	};
 
 	return unit_run("doorbell_coalesced", tests, RF_ARRAY_LEN(tests));
