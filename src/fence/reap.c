@@ -24,9 +24,11 @@
  * The number is a hint for people, no evidence: a process with several threads
  * may arrange for another of them to look the same.
  */
+#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,12 +42,32 @@
 
 #include "fence/traced.h"
 
-/* Code segment of 32-bit user code. */
-#define USER32_CS 0x23
+/* PTRACE_GET_SYSCALL_INFO and the head of its struct, since Linux 5.3; glibc
+ * has them in a header that clashes with the kernel's. */
+#define GET_SYSCALL_INFO 0x420e
+
+struct syscall_info {
+	uint8_t op;
+	uint8_t pad[3];
+	uint32_t arch;
+	uint64_t instruction_pointer;
+	uint64_t stack_pointer;
+};
+static_assert(sizeof(struct syscall_info) == 24, "ptrace(2)");
 
 static int event_of(int status)
 {
 	return (int)((unsigned)status >> 16);
+}
+
+/* Not by the code segment: 64-bit code can make 32-bit calls (int 0x80). The
+ * kernel still knows, for the thread has not left its call. */
+static bool is_i386_call(pid_t tid)
+{
+	struct syscall_info info = { 0 };
+
+	return ptrace(GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) > 0 &&
+	       info.arch == AUDIT_ARCH_I386;
 }
 
 static void note_call(struct traced *t)
@@ -60,7 +82,7 @@ static void note_call(struct traced *t)
 		return;
 	t->made_call = true;
 	t->call_nr = (int)regs.orig_rax;
-	t->call_i386 = regs.cs == USER32_CS;
+	t->call_i386 = is_i386_call(t->tid);
 }
 
 static void note_exit(pid_t tid)
