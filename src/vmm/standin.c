@@ -104,16 +104,18 @@ static struct standin {
 	struct guest_options options;
 } standin;
 
-static void say_args(struct standin *s, const char *fmt, va_list args)
+static void RF_PRINTF(2, 0)
+	say_args(struct standin *s, const char *fmt, va_list args)
 {
 	char line[160];
 	int i;
-	int n = vsnprintf(line, sizeof(line) - 1, fmt, args);
+	int n = vsnprintf(line, sizeof(line) - 2, fmt, args);
 
 	if (n < 0)
 		return;
-	if (n > (int)sizeof(line) - 2)
-		n = (int)sizeof(line) - 2;
+	if (n > (int)sizeof(line) - 3)
+		n = (int)sizeof(line) - 3;
+	line[n++] = '\r';
 	line[n++] = '\n';
 	for (i = 0; i < n; i++)
 		bus_port_write(s->vmm, s->slot, SERIAL_PORT, &line[i], 1);
@@ -285,13 +287,13 @@ static void wait_for_used(const struct disk *d)
 	}
 }
 
-static void notify(struct disk *d)
+/* The device may have asked for silence; it looks at our index once more after
+ * taking that back. Both sides store, then load what the other stores: all four
+ * must be sequentially consistent (virtio 1.2, 2.7.13.4.1). */
+static void publish(struct disk *d)
 {
-	/* The device may have asked for silence; it looks at the index once
-	 * more after taking that back, and the fence orders our look behind
-	 * our store (virtio 1.2, 2.7.13.4.1). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&d->mem->used_flags, __ATOMIC_RELAXED) &
+	__atomic_store_n(&d->mem->avail_idx, d->added, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&d->mem->used_flags, __ATOMIC_SEQ_CST) &
 	    USED_F_NO_NOTIFY)
 		return;
 	reg_write(d, REG(queue_notify), 0);
@@ -326,8 +328,7 @@ static void add_request(struct disk *d, uint32_t type, uint64_t sector,
 			  DESC_F_NEXT | (type == BLK_IN ? DESC_F_WRITE : 0));
 	link_desc(d, at, &r->status, 1, DESC_F_WRITE);
 	d->mem->avail_ring[d->added++ % STANDIN_QUEUE_SIZE] = (uint16_t)(n * 3);
-	__atomic_store_n(&d->mem->avail_idx, d->added, __ATOMIC_RELEASE);
-	notify(d);
+	publish(d);
 }
 
 static void take_used(struct disk *d, uint64_t *seen)
@@ -489,10 +490,8 @@ static void lie(struct standin *s)
 {
 	struct disk *d = &s->disks[0];
 
-	d->mem->avail_ring[d->added % STANDIN_QUEUE_SIZE] = UINT16_MAX;
-	__atomic_store_n(&d->mem->avail_idx, (uint16_t)(d->added + 1),
-			 __ATOMIC_RELEASE);
-	notify(d);
+	d->mem->avail_ring[d->added++ % STANDIN_QUEUE_SIZE] = UINT16_MAX;
+	publish(d);
 	/* serve.c ends this if it never comes. */
 	while (!(reg_read(d, REG(status)) & RF_VIRTIO_STATUS_NEEDS_RESET))
 		take_interrupt(d);

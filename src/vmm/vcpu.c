@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <ringfence/log.h>
 #include <ringfence/policy.h>
@@ -108,7 +109,7 @@ static void *vcpu_main(void *arg)
 		/* Never go on with less fence; main waits and is ended, too. */
 		rf_log("vcpu%u: its filter: %s", vcpu->index,
 		       strerrorname_np(-rc));
-		_Exit(RF_FENCE_EXIT_STATUS);
+		_exit(RF_FENCE_EXIT_STATUS);
 	}
 	latch_post(&vcpu->fenced);
 	latch_wait(&vcpu->go);

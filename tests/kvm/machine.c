@@ -31,18 +31,24 @@ static void text_pipe(struct machine_text *t, int *end)
 	*end = fds[1];
 }
 
+/* Carriage returns are for terminals. */
+static void text_add(struct machine_text *t, const char *from, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && t->used < sizeof(t->text) - 1; i++)
+		if (from[i] != '\r')
+			t->text[t->used++] = from[i];
+	t->text[t->used] = '\0';
+}
+
 static void text_take(struct machine_text *t)
 {
+	char buf[1024];
 	ssize_t n;
 
-	do {
-		size_t room = sizeof(t->text) - 1 - t->used;
-
-		n = read(t->fd, t->text + t->used, room);
-		if (n > 0)
-			t->used += (size_t)n;
-	} while (n > 0);
-	t->text[t->used] = '\0';
+	while ((n = read(t->fd, buf, sizeof(buf))) > 0)
+		text_add(t, buf, (size_t)n);
 }
 
 bool machine_said(const struct machine_text *t, const char *what)
@@ -184,15 +190,15 @@ void machine_start(struct machine *m, const struct machine_params *p)
 /* Where a failing test looks first. */
 static void note_kill(struct machine *m, const struct rf_fence_end *end)
 {
-	size_t room = sizeof(m->log.text) - m->log.used;
-	int n = snprintf(m->log.text + m->log.used, room,
+	char line[128];
+	int n = snprintf(line, sizeof(line),
 			 "test: %s thread \"%s\" killed by its filter: call "
 			 "%d\n",
 			 end->pid == m->vmm.pid ? "vmm" : "disk", end->thread,
 			 end->call_nr);
 
-	if (n > 0 && (size_t)n < room)
-		m->log.used += (size_t)n;
+	if (n > 0 && (size_t)n < sizeof(line))
+		text_add(&m->log, line, (size_t)n);
 }
 
 static void take_end(struct machine *m, const struct rf_fence_end *end)
