@@ -13,27 +13,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
-#include <linux/futex.h>
-#include <linux/kvm.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ringfence/fence.h>
@@ -105,7 +91,7 @@ static void stay(void)
 static void look_around(void)
 {
 	char text[512];
-	const char *env = *environ ? *environ : "none";
+	const char *env = environ && *environ ? *environ : "none";
 	struct stat root = { .st_mode = 0 };
 	bool can_list = opendir("/") != NULL;
 

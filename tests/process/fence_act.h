@@ -10,7 +10,24 @@
 #ifndef TESTS_FENCE_ACT_H
 #define TESTS_FENCE_ACT_H
 
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <ringfence/fence.h>
 
 enum {
 	ACT_LIVED = 42,	 /* exit status: done, and not killed for it */

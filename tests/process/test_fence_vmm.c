@@ -11,23 +11,6 @@
  * Callers: ctest; skipped where no fence can be built.
  * Never:   counts a death of another cause as one by the filter.
  */
-#include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
-#include <linux/futex.h>
-#include <linux/kvm.h>
-#include <linux/seccomp.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/ptrace.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "process/fence_rig.h"
 #include "unit/unit.h"
 
