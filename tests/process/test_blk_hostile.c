@@ -225,7 +225,9 @@ START_TEST(stop_and_start_go_on_where_they_were)
 		expect_served(&r);
 		ck_assert_int_eq(rf_frontend_queue_stop(r.fe, 0, &q.base), 0);
 		ck_assert_uint_eq(q.base, i + 1);
-		/* Rung while nobody serves: found at the start. */
+		/* The interrupt may have come later than what it tells. */
+		(void)is_signalled(r.call, 0);
+		/* Rung while nobody serves. */
 		rig_make(&r, RIG_IN, 4, 0, 512);
 		rig_kick(&r);
 		ck_assert(!is_signalled(r.call, 20));
