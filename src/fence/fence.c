@@ -16,7 +16,9 @@
  *  1 clone     Into new user, mount, pid, net, ipc, uts and cgroup namespaces
  *              at once, and into the cgroup with its limits: there is no moment
  *              at which the process runs outside of them.
- *              Must not yet lose the descriptors it will be given.
+ *              Must not yet lose the descriptors it will be given. From inside
+ *              a chroot the kernel makes no user namespace: root then goes
+ *              round by way of detour.c.
  *  2 maps      uid and gid 0 of the namespace become one uid and gid of the
  *              host, and no other exists. Written by the launcher, while the
  *              child waits: the child could not name a uid that is not its own.
@@ -122,7 +124,8 @@ static int read_namespaces(uint32_t *out)
 		return -EINVAL;
 	errno = 0;
 	value = strtoul(text, &end, 16);
-	if (errno || *end || (value & ~(unsigned long)RF_FENCE_NAMESPACES))
+	if (errno || *end ||
+	    (value & ~(unsigned long)(RF_FENCE_NAMESPACES | INHERIT_DETOUR)))
 		return -EINVAL;
 	*out = (uint32_t)value;
 	return 0;
@@ -130,6 +133,9 @@ static int read_namespaces(uint32_t *out)
 
 static int replace_root(const struct rf_fence *fence, uint32_t namespaces)
 {
+	/* Outside of the launcher's chroot the path names another directory. */
+	if (fence->root && (namespaces & INHERIT_DETOUR))
+		return -ENOTSUP;
 	if (namespaces & CLONE_NEWNS)
 		return root_replace(fence->root);
 	return fence->root ? -ENOTSUP : 0;

@@ -25,6 +25,7 @@
 
 #include <ringfence/fence.h>
 
+#include "fence/detour.h"
 #include "fence/inherit.h"
 #include "fence/traced.h"
 
@@ -106,19 +107,29 @@ static int write_maps(const struct rf_fence_spawn *spawn, pid_t pid,
 
 /* Like fork, in new namespaces. Straight to the kernel, for glibc has no call
  * for it; the child keeps to what inherit_run() may do. */
-static pid_t clone_child(const struct rf_fence_spawn *spawn, int *pidfd)
+static pid_t clone_child(const struct rf_fence_spawn *spawn, int *pidfd,
+			 bool *detour)
 {
 	struct clone_args args = {
 		.flags = spawn->namespaces | CLONE_PIDFD,
 		.pidfd = (uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	pid_t pid;
 
 	if (spawn->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spawn->cgroup_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid >= 0)
+		return pid;
+	/* Inside a chroot, or really not allowed: the way round tells. */
+	if (errno != EPERM || geteuid() != 0 ||
+	    !(spawn->namespaces & CLONE_NEWUSER))
+		return -errno;
+	*detour = true;
+	return detour_clone(&args, pidfd);
 }
 
 /* Kill it and wait for it: nothing is left. */
@@ -200,12 +211,13 @@ static int lead_to_exec(const struct rf_fence_spawn *spawn, int sock,
 /* An empty environment but for what the child half of the fence needs, and in
  * builds for sanitizers their options: inside of the fence a leak check could
  * not stop the process's other threads. */
-static void make_environment(struct inherit *in, char *namespaces, size_t size)
+static void make_environment(struct inherit *in, bool detour, char *namespaces,
+			     size_t size)
 {
 	uint32_t n = 0;
 
 	(void)snprintf(namespaces, size, INHERIT_NAMESPACES "=%x",
-		       in->namespaces);
+		       in->namespaces | (detour ? INHERIT_DETOUR : 0));
 	in->envp[n++] = namespaces;
 #ifdef RF_SANITIZED
 	{
@@ -236,6 +248,7 @@ static int spawn_child(const struct rf_fence_spawn *spawn,
 		.rlimits = spawn->rlimits,
 		.nr_rlimits = spawn->nr_rlimits,
 	};
+	bool detour = false;
 	int pair[2];
 	int ret;
 
@@ -244,15 +257,15 @@ static int spawn_child(const struct rf_fence_spawn *spawn,
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	make_environment(&in, namespaces, sizeof(namespaces));
 	*step = "clone3";
-	child->pid = clone_child(spawn, &child->pidfd);
+	child->pid = clone_child(spawn, &child->pidfd, &detour);
 	if (child->pid < 0)
-		return -errno;
+		return child->pid;
 	if (!child->pid) {
 		/* Only the launcher's end, so that its death is noticed. */
 		close(ours);
 		in.parent = theirs;
+		make_environment(&in, detour, namespaces, sizeof(namespaces));
 		inherit_run(&in);
 	}
 	rf_fd_close(&theirs);
