@@ -33,6 +33,23 @@ static _Noreturn void fail_file(const char *path, int error)
 	policyc_fail(at, "%s", strerror(error));
 }
 
+static FILE *open_output(const char *path)
+{
+	FILE *out = fopen(path, "we");
+
+	if (out)
+		return out;
+	fail_file(path, errno);
+}
+
+static void close_output(FILE *out, const char *path)
+{
+	bool failed = ferror(out);
+
+	if (fclose(out) || failed)
+		fail_file(path, EIO);
+}
+
 static struct scmp_arg_cmp compare(const struct rf_policy_cond *cond)
 {
 	struct scmp_arg_cmp cmp = { .arg = cond->arg };
@@ -135,18 +152,6 @@ static void put_string(FILE *out, const char *s)
 	fputc('"', out);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	const struct policyc_rule *const *x = a;
-	const struct policyc_rule *const *y = b;
-	int order = strcmp((*x)->syscall, (*y)->syscall);
-
-	if (order)
-		return order;
-	/* As written: both point into one array. */
-	return *x < *y ? -1 : *x > *y;
-}
-
 static void put_rule(FILE *out, const struct policyc_rule *rule)
 {
 	const char *slash = strrchr(rule->at.file, '/');
@@ -176,15 +181,11 @@ static void put_rule(FILE *out, const struct policyc_rule *rule)
 
 static void put_rules(FILE *out, const struct policyc *p)
 {
-	const struct policyc_rule *sorted[POLICYC_RULES_MAX];
 	unsigned i;
 
-	for (i = 0; i < p->nr_rules; i++)
-		sorted[i] = &p->rules[i];
-	qsort(sorted, p->nr_rules, sizeof(sorted[0]), by_name);
 	fputs("static const struct rf_policy_rule rules[] = {\n", out);
 	for (i = 0; i < p->nr_rules; i++)
-		put_rule(out, sorted[i]);
+		put_rule(out, &p->rules[i]);
 	fputs("};\n\n", out);
 }
 
@@ -220,10 +221,8 @@ static void put_policy(FILE *out, const struct policyc *p,
 void policyc_emit(const struct policyc *p, const char *out_path)
 {
 	struct program prog = compile(p);
-	FILE *out = fopen(out_path, "we");
+	FILE *out = open_output(out_path);
 
-	if (!out)
-		fail_file(out_path, errno);
 	fprintf(out,
 		"/* Made by policyc from %s.policy; do not edit. */\n"
 		"#include <ringfence/policy.h>\n\n",
@@ -232,22 +231,18 @@ void policyc_emit(const struct policyc *p, const char *out_path)
 	put_filter(out, &prog);
 	put_policy(out, p, &prog);
 	free(prog.insns);
-	if (ferror(out) | fclose(out))
-		fail_file(out_path, EIO);
+	close_output(out, out_path);
 }
 
 void policyc_depfile(const struct policyc *p, const char *out_path,
 		     const char *dep_path)
 {
-	FILE *out = fopen(dep_path, "we");
+	FILE *out = open_output(dep_path);
 	unsigned i;
 
-	if (!out)
-		fail_file(dep_path, errno);
 	fprintf(out, "%s:", out_path);
 	for (i = 0; i < p->nr_files; i++)
 		fprintf(out, " %s", p->files[i]);
 	fputc('\n', out);
-	if (ferror(out) | fclose(out))
-		fail_file(dep_path, EIO);
+	close_output(out, dep_path);
 }

@@ -189,6 +189,19 @@ static bool is_needed(struct policyc *p, const struct policyc_rule *rule)
 	return true;
 }
 
+/* In the order of names; rules of one syscall stay as they were written. */
+static void insert_rule(struct policyc *p, const struct policyc_rule *rule)
+{
+	unsigned at = p->nr_rules;
+
+	while (at && strcmp(p->rules[at - 1].syscall, rule->syscall) > 0)
+		at--;
+	memmove(&p->rules[at + 1], &p->rules[at],
+		(p->nr_rules - at) * sizeof(p->rules[0]));
+	p->rules[at] = *rule;
+	p->nr_rules++;
+}
+
 static void copy_text(struct policyc_at at, char *to, size_t size,
 		      const char *from)
 {
@@ -220,7 +233,7 @@ static void parse_rule(struct policyc *p, struct policyc_at at, char *line,
 	/* Below zero are names of other architectures' syscalls. */
 	if (rule->nr < 0)
 		policyc_fail(at, "unknown syscall '%s'", line);
-	if (!why || !*why)
+	if (!*why)
 		policyc_fail(at, "no caller: say after '#' who needs %s", line);
 	copy_text(at, rule->why, sizeof(rule->why), why);
 	if (text && !*text)
@@ -230,18 +243,19 @@ static void parse_rule(struct policyc *p, struct policyc_at at, char *line,
 		policyc_conditions(rule, text);
 	}
 	if (is_needed(p, rule))
-		p->rules[p->nr_rules++] = parsed;
+		insert_rule(p, rule);
 }
 
 static void parse_line(struct policyc *p, struct policyc_at at, char *line,
 		       unsigned depth)
 {
-	char *why = strchr(line, '#');
+	char *hash = strchr(line, '#');
+	const char *why = "";
 	char *rest;
 
-	if (why) {
-		*why++ = '\0';
-		why = trim(why);
+	if (hash) {
+		*hash = '\0';
+		why = trim(hash + 1);
 	}
 	line = trim(line);
 	if (!*line)
@@ -283,6 +297,15 @@ static void read_lines(struct policyc *p, FILE *file, const char *path,
 		policyc_fail(at, "%s", strerror(EIO));
 }
 
+static FILE *open_policy(const char *path, struct policyc_at from)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file)
+		return file;
+	policyc_fail(from, "%s: %s", path, strerror(errno));
+}
+
 /* `path` is taken: it lives as long as the rules that name it. */
 static void read_file(struct policyc *p, char *path, struct policyc_at from,
 		      unsigned depth)
@@ -299,12 +322,10 @@ static void read_file(struct policyc *p, char *path, struct policyc_at from,
 				     path);
 	if (p->nr_files == POLICYC_FILES_MAX)
 		policyc_fail(from, "more than %u files", POLICYC_FILES_MAX);
-	file = fopen(path, "re");
-	if (!file)
-		policyc_fail(from, "%s: %s", path, strerror(errno));
+	file = open_policy(path, from);
 	p->files[p->nr_files++] = path;
 	read_lines(p, file, path, depth);
-	fclose(file);
+	(void)fclose(file);
 }
 
 unsigned policyc_nr_syscalls(const struct policyc *p, bool with_conditional)

@@ -45,7 +45,7 @@ struct policyc {
 	struct policyc_at default_at; /* line 0: none yet */
 	struct policyc_at limit_at;
 	unsigned limit; /* of distinct syscalls; 0: none given */
-	struct policyc_rule rules[POLICYC_RULES_MAX];
+	struct policyc_rule rules[POLICYC_RULES_MAX]; /* sorted by syscall */
 	unsigned nr_rules;
 	unsigned in_conditional; /* depth of include-if we are in */
 };

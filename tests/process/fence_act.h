@@ -52,8 +52,8 @@ enum {
 
 struct act {
 	const char *name;
-	int nr;
 	uint64_t args[6];
+	int nr;
 	unsigned allowed; /* IN_* */
 };
 

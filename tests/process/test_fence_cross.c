@@ -75,22 +75,22 @@ static void list(const char *path, char *out, size_t size)
 	bool seen[256] = { false };
 	DIR *dir = opendir(path);
 	size_t used = 0;
-	int fd;
+	long fd;
 
 	ck_assert_msg(dir != NULL, "%s: %s", path, strerror(errno));
 	out[0] = '\0';
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		fd = atoi(entry->d_name);
-		ck_assert_int_lt(fd, 256);
+		fd = strtol(entry->d_name, NULL, 10);
+		ck_assert(fd >= 0 && fd < 256);
 		seen[fd] = true;
 	}
 	closedir(dir);
 	for (fd = 0; fd < 256; fd++)
 		if (seen[fd])
-			used += (size_t)snprintf(out + used, size - used, "%d ",
-						 fd);
+			used += (size_t)snprintf(out + used, size - used,
+						 "%ld ", fd);
 }
 
 START_TEST(only_named_descriptors_survive)

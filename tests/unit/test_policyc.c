@@ -17,8 +17,6 @@
 
 #include "unit/unit.h"
 
-extern char **environ;
-
 static char dir[] = "/tmp/test_policyc.XXXXXX";
 
 static const char *path_of(const char *name)
@@ -83,10 +81,13 @@ static int compile(const char *name, bool sanitized)
 			 (char[]){ "-d" },
 			 strdup(path_of("out.d")),
 			 strdup(path_of(name)),
-			 sanitized ? (char[]){ "-DSANITIZED" } : NULL,
+			 NULL,
 			 NULL };
+	char define[] = "-DSANITIZED";
 	int status;
 
+	if (sanitized)
+		argv[6] = define;
 	(void)unlink(path_of("out.c"));
 	(void)unlink(path_of("out.d"));
 	status = run(argv);
