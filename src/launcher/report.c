@@ -32,24 +32,32 @@ static const struct {
 #undef FIELD
 };
 
-uint64_t report_startup_ns(const struct vm_process *proc)
+uint64_t report_startup_ns(const struct vm *vm, uint32_t index)
 {
-	uint64_t sealed = VM_REPORT(proc, sealed_ns);
+	const struct vm_process *proc = &vm->procs[index];
+	const uint64_t fenced = VM_REPORT(proc, fenced_ns);
+	const uint64_t sealed = VM_REPORT(proc, sealed_ns);
+	const uint64_t vmm_fenced = VM_REPORT(&vm->procs[0], fenced_ns);
+	uint64_t waited = 0;
 
-	/* Processes that seal nothing more than their first filter. */
-	if (!sealed)
-		sealed = VM_REPORT(proc, fenced_ns);
-	return sealed > proc->exec_ns ? sealed - proc->exec_ns : 0;
+	/* The vCPU process speaks to devices only once it is fenced itself. */
+	if (index > 0 && vmm_fenced > fenced)
+		waited = vmm_fenced - fenced;
+	if (fenced <= proc->exec_ns || sealed < fenced)
+		return 0;
+	return sealed - proc->exec_ns > waited ? sealed - proc->exec_ns - waited
+					       : 0;
 }
 
-static void add_process(struct text *t, const struct vm_process *proc)
+static void add_process(struct text *t, const struct vm *vm, uint32_t index)
 {
+	const struct vm_process *proc = &vm->procs[index];
 	size_t i;
 
 	text_add(t, "{\"name\":");
 	text_add_json(t, proc->name);
 	text_add(t, ",\"pid\":%d,\"uid\":%u,\"startup_ns\":%" PRIu64, proc->pid,
-		 proc->uid, report_startup_ns(proc));
+		 proc->uid, report_startup_ns(vm, index));
 	for (i = 0; proc->report && i < RF_ARRAY_LEN(fields); i++) {
 		const char *at = (const char *)proc->report + fields[i].offset;
 		const _Atomic uint64_t *field = (const void *)at;
@@ -76,7 +84,7 @@ void report_write(const struct vm *vm, int fd)
 	for (i = 0; i < vm->nr; i++) {
 		if (i)
 			text_add(&t, ",");
-		add_process(&t, &vm->procs[i]);
+		add_process(&t, vm, i);
 		text_write(&t, fd);
 	}
 	text_add(&t, "]}\n");
