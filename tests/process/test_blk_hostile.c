@@ -440,6 +440,7 @@ START_TEST(a_ring_that_is_not_empty_ends_the_program)
 	ck_assert_int_eq(rf_vhost_user_send(sock, &msg), 0);
 	ck_assert_int_eq(rig_exit_status(&r), 1);
 	RIG_ASSERT_LOGGED(&r, "the front-end lied in request");
+	rf_frontend_free(r.fe);
 	close(sock);
 	close(image);
 }
@@ -758,6 +759,7 @@ START_TEST(a_sealed_program_ends_in_order)
 	ck_assert_int_eq(write(sock, "GET / HTTP/1.1\r\n\r\n", 18), 18);
 	ck_assert_int_eq(rig_exit_status(&r), 1);
 	RIG_ASSERT_LOGGED(&r, "the front-end lied");
+	rf_frontend_free(r.fe);
 	close(sock);
 	close(image);
 }

@@ -341,7 +341,8 @@ START_TEST(descriptors_changed_under_us_never_lead_outside)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)
 		rewrite_for_ever();
-	for (i = 0; i < 200000; i++) {
+	/* Sound values must have been among those seen. */
+	for (i = 0; i < 200000 || good < 100; i++) {
 		if (collect(0))
 			continue;
 		good++;
@@ -350,7 +351,6 @@ START_TEST(descriptors_changed_under_us_never_lead_outside)
 	}
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-	ck_assert_uint_gt(good, 0);
 	end();
 }
 END_TEST
