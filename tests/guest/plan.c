@@ -4,7 +4,7 @@
  *
  * Side:    inside the virtual machine, and the host (check_image).
  * Owns:    nothing.
- * Callers: disk.c, check_image.c.
+ * Callers: steps.c, check_image.c, the tests.
  * Never:   divides 64 bits: there is no library for that in the guest.
  */
 #include "plan.h"
