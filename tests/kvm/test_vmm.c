@@ -183,8 +183,9 @@ END_TEST
 START_TEST(a_triple_fault_is_named)
 {
 	/* mov eax, 0xfff8; mov ds, eax: beyond the table, and no IDT */
-	static const uint8_t code[] = { 0xb8, 0xf8, 0xff, 0x00,
-					0x00, 0x8e, 0xd8 };
+	static const uint8_t code[] = {
+		0xb8, 0xf8, 0xff, 0x00, 0x00, 0x8e, 0xd8
+	};
 
 	RUN(code, 0);
 	ck_assert(machine_said(&machine.log, "triple fault"));
@@ -456,6 +457,39 @@ START_TEST(a_storm_of_doorbells_loses_none_and_ends)
 }
 END_TEST
 
+/* A full ring costs one exit, which empties it: not one exit a write until the
+ * timer comes. */
+START_TEST(a_storm_into_the_kernels_ring_exits_once_a_ring)
+{
+	struct rf_doorbell_offer offer;
+	rf_autofd kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(rf_doorbell_probe_host(kvm, &offer), 0);
+	if (!offer.works[RF_DOORBELL_COALESCED])
+		return;
+	run_builtin("coalesced", "rf.mode=doorbell rf.writes=16900", 1, false);
+	ck_assert_uint_eq(machine.report->notified, 16900);
+	ck_assert_uint_le(machine.report->exits_notify, 16900 / 169);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_second_go_makes_no_sense)
+{
+	static const uint8_t code[] = { 0xeb, 0xfe }; /* jmp . */
+	struct machine_params p = { .accel = "kvm" };
+
+	pvh_kernel_make32(file, code, sizeof(code));
+	p.kernel = pvh_kernel_file(file, sizeof(file));
+	machine_start(&machine, &p);
+	machine_go(&machine);
+	machine_go(&machine);
+	ck_assert(machine_wait(&machine, &machine.vmm.ended));
+	close(p.kernel);
+	expect_failure("makes no sense");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -478,6 +512,8 @@ int main(void)
 		the_guest_reads_a_read_only_disk,
 		a_lie_of_the_guests_ends_in_a_reset_and_service,
 		a_storm_of_doorbells_loses_none_and_ends,
+		a_storm_into_the_kernels_ring_exits_once_a_ring,
+		a_second_go_makes_no_sense,
 	};
 
 	if (access("/dev/kvm", R_OK | W_OK) < 0)

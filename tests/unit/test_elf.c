@@ -285,6 +285,10 @@ START_TEST(an_entry_beyond_4_gib_is_refused)
 	memcpy(&note()->entry, &entry, sizeof(entry));
 	segment(1)->p_filesz = sizeof(Elf64_Nhdr) + 4 + 8;
 	expect(-EPROTO);
+	/* Even where the kernel is: a 32-bit entry cannot be there. */
+	ck_assert_int_eq(memory_new(MEMORY_HIGH_START, -1, &mem), 0);
+	segment(0)->p_paddr = entry;
+	expect(-EPROTO);
 }
 END_TEST
 
