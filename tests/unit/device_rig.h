@@ -48,12 +48,13 @@ struct rig {
 	int kick, call, err;
 
 	/* What the device was told; read after a reply or after rig_end. */
-	uint64_t features;
-	uint8_t config[8];
+	_Atomic uint64_t features;
+	uint8_t config[8]; /* the device thread's alone */
 	_Atomic uint32_t nr_resets;
 	_Atomic uint32_t nr_timers;
 	_Atomic uint32_t nr_queue_calls;
-	_Atomic bool endless; /* serve, then offer the same again */
+	/* Serve, then offer the same again: a driver of the device's own. */
+	_Atomic(struct vring *) endless;
 };
 
 static inline int rig_high(int fd)
@@ -91,7 +92,7 @@ static inline int rig_config_write(void *state, uint32_t offset,
 
 static inline void rig_set_features(void *state, uint64_t features)
 {
-	((struct rig *)state)->features = features;
+	atomic_store(&((struct rig *)state)->features, features);
 }
 
 static inline void rig_reset(void *state)
@@ -112,6 +113,7 @@ static inline void rig_timer(void *state)
 static inline int rig_serve(void *state, struct rf_virtqueue *vq)
 {
 	struct rig *r = state;
+	struct vring *endless = atomic_load(&r->endless);
 	struct rf_chain chain;
 	uint8_t buf[64];
 	int err;
@@ -127,8 +129,8 @@ static inline int rig_serve(void *state, struct rf_virtqueue *vq)
 		while ((n = rf_chain_write(&chain, done, buf, sizeof(buf))))
 			done += n;
 		rf_virtqueue_push(vq, chain.head, (uint32_t)done);
-		if (atomic_load(&r->endless))
-			vring_offer(&r->v, chain.head);
+		if (endless)
+			vring_offer(endless, chain.head);
 	}
 	return err == -EAGAIN ? 0 : err;
 }
@@ -257,6 +259,15 @@ static inline uint8_t rig_status(struct rig *r)
 
 	ck_assert_int_eq(rf_frontend_get_status(r->fe, &status), 0);
 	return status;
+}
+
+/* Wait until what was rung before is over and done, its interrupt too, which
+ * comes after what it tells. */
+static inline void rig_settle(struct rig *r)
+{
+	(void)rig_status(r);
+	(void)rig_status(r);
+	(void)rig_is_signalled(r->call, 0);
 }
 
 /* Close our end; what rf_device_run returned. */

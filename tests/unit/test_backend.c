@@ -35,10 +35,11 @@ START_TEST(features_reach_the_device_and_unoffered_ones_do_not)
 	rig_connect(&r);
 	ck_assert_int_eq(rf_frontend_set_features(r.fe, RIG_VERSION_1 | 2),
 			 -EREMOTEIO);
-	ck_assert_uint_eq(r.features, 0);
+	ck_assert_uint_eq(atomic_load(&r.features), 0);
 	ck_assert_int_eq(
 		rf_frontend_set_features(r.fe, RIG_VERSION_1 | RIG_FEATURE), 0);
-	ck_assert_uint_eq(r.features, RIG_VERSION_1 | RIG_FEATURE);
+	ck_assert_uint_eq(atomic_load(&r.features),
+			  RIG_VERSION_1 | RIG_FEATURE);
 	ck_assert_int_eq(rig_end(&r), 0);
 }
 END_TEST
@@ -67,7 +68,8 @@ START_TEST(config_space_is_read_and_written_within_its_bounds)
 			 -EREMOTEIO);
 	/* The device's own no; it is not the end. */
 	ck_assert_int_eq(rf_frontend_set_config(r.fe, 7, "a", 1), -EREMOTEIO);
-	ck_assert_mem_eq(r.config, "Config!", 8);
+	ck_assert_int_eq(rf_frontend_get_config(r.fe, 0, buf, 8), 0);
+	ck_assert_mem_eq(buf, "Config!", 8);
 	ck_assert_int_eq(rig_end(&r), 0);
 }
 END_TEST

@@ -78,7 +78,7 @@ START_TEST(many_entries_are_one_look_at_each_queue)
 
 	begin(VHOST_USER_RING_QUEUE_INDEX);
 	rig_expect_served(&r);
-	(void)rig_status(&r);
+	rig_settle(&r);
 	i = atomic_load(&r.nr_queue_calls);
 	rig_offer(&r, 9);
 	for (uint32_t n = 0; n < RF_RING_USABLE; n++)
@@ -109,6 +109,7 @@ START_TEST(entries_that_are_not_ours_are_counted)
 {
 	begin(VHOST_USER_RING_QUEUE_INDEX);
 	rig_expect_served(&r);
+	rig_settle(&r);
 	rig_offer(&r, 1);
 	push(RIG_ZONE + 4, 0, 4, 0);
 	push(RIG_ZONE, 0, 4, 1); /* a port */
