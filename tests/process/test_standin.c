@@ -5,8 +5,11 @@
  * Runs everywhere. The registers, the queues, the sockets, the disk process and
  * every filter are the real ones; only the processor is missing.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <ringfence/doorbell.h>
@@ -153,6 +156,65 @@ START_TEST(a_disk_that_dies_is_told_to_driver_and_launcher)
 }
 END_TEST
 
+/* How many threads /proc shows, and how many of them say this of themselves. */
+static void count_threads(pid_t pid, const char *line, int *all, int *saying)
+{
+	char path[300], text[4096];
+	struct dirent *entry;
+	DIR *dir;
+	FILE *f;
+
+	*all = 0;
+	*saying = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status",
+			 (int)pid, entry->d_name);
+		f = fopen(path, "re");
+		ck_assert_ptr_nonnull(f);
+		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+		fclose(f);
+		(*all)++;
+		*saying += strstr(text, line) != NULL;
+	}
+	closedir(dir);
+}
+
+START_TEST(when_it_is_ready_every_thread_is_behind_its_filter)
+{
+	static const char *const lines[] = {
+		"\nSeccomp:\t2\n",
+		"\nNoNewPrivs:\t1\n",
+		"\nCapEff:\t0000000000000000\n",
+		"\nCapBnd:\t0000000000000000\n",
+	};
+	const struct machine_params p = {
+		.accel = "none",
+		.kernel = -1,
+		.nr_disks = 1,
+	};
+	int all, saying;
+	size_t i;
+
+	machine_start(&machine, &p);
+	ck_assert(machine_wait(&machine, &machine.ready));
+	for (i = 0; i < RF_ARRAY_LEN(lines); i++) {
+		count_threads(machine.vmm.pid, lines[i], &all, &saying);
+		/* Sanitizers have threads of their own. */
+		ck_assert_int_ge(all, 2);
+		ck_assert_msg(saying == all, "%d of %d: %s", saying, all,
+			      lines[i]);
+		count_threads(machine.disks[0].pid, lines[i], &all, &saying);
+		ck_assert_int_eq(saying, all);
+	}
+	machine_stop(&machine);
+}
+END_TEST
+
 START_TEST(an_idle_one_waits_until_its_launcher_goes)
 {
 	const struct machine_params p = {
@@ -187,6 +249,7 @@ int main(void)
 		more_doorbells_than_the_ring_holds_are_all_counted,
 		words_that_are_not_understood_end_it,
 		a_disk_that_dies_is_told_to_driver_and_launcher,
+		when_it_is_ready_every_thread_is_behind_its_filter,
 		an_idle_one_waits_until_its_launcher_goes,
 	};
 
