@@ -35,11 +35,13 @@ const char *rf_doorbell_kind_name(enum rf_doorbell_kind kind);
 RF_MUST_CHECK int rf_doorbell_kind_from_name(const char *name,
 					     enum rf_doorbell_kind *out);
 
+#define RF_DOORBELL_WHY_BYTES 160u
+
 /* What a host offers. works[kind], and where false, why: one clause that names
  * the step that failed and the remedy if there is one. */
 struct rf_doorbell_offer {
 	bool works[RF_DOORBELL_NR_KINDS];
-	char why[RF_DOORBELL_NR_KINDS][160];
+	char why[RF_DOORBELL_NR_KINDS][RF_DOORBELL_WHY_BYTES];
 };
 
 /* Find out by doing, on a VM of the caller's (see rf_doorbell_probe_host):
@@ -47,6 +49,12 @@ struct rf_doorbell_offer {
  * eventfd is registered and undone, and so on. vm_fd -1 means no KVM: only
  * `exit` works. Leaves nothing behind. */
 void rf_doorbell_probe(int vm_fd, struct rf_doorbell_offer *out);
+
+/* One kind of them. Trying a kind costs milliseconds, because KVM waits for its
+ * readers at each change of a zone: a monitor that starts a VM asks for what it
+ * will use. False: the reason, empty otherwise, is in why_not. */
+bool rf_doorbell_probe_kind(int vm_fd, enum rf_doorbell_kind kind,
+			    char why_not[RF_DOORBELL_WHY_BYTES]);
 
 /* The same with a VM of its own from an open /dev/kvm. Returns -errno when no
  * VM can be made; `out` is then filled as for vm_fd -1, with the reason. */

@@ -32,10 +32,8 @@
 #define PROBE_GPA 0x000ffffffffff000u
 #define PROBE_LEN 4u
 
-#define WHY_BYTES sizeof(((struct rf_doorbell_offer *)0)->why[0])
-
 struct why {
-	char *text; /* WHY_BYTES */
+	char *text; /* RF_DOORBELL_WHY_BYTES */
 };
 
 /* Always false, so that a step can end its list with it. */
@@ -44,7 +42,7 @@ static RF_PRINTF(2, 3) bool because(struct why why, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(why.text, WHY_BYTES, fmt, args);
+	(void)vsnprintf(why.text, RF_DOORBELL_WHY_BYTES, fmt, args);
 	va_end(args);
 	return false;
 }
@@ -298,26 +296,43 @@ static void offer_exit_only(struct rf_doorbell_offer *out, const char *reason)
 	out->works[RF_DOORBELL_EXIT] = try_exit(why_of(out, RF_DOORBELL_EXIT));
 }
 
+bool rf_doorbell_probe_kind(int vm_fd, enum rf_doorbell_kind kind,
+			    char why_not[RF_DOORBELL_WHY_BYTES])
+{
+	struct why why = { why_not };
+
+	why_not[0] = '\0';
+	if (kind != RF_DOORBELL_EXIT && vm_fd < 0)
+		return because(why, "no VM; needs access to /dev/kvm");
+	switch (kind) {
+	case RF_DOORBELL_COALESCED2:
+		return try_coalesced2(vm_fd, why);
+	case RF_DOORBELL_IOEVENTFD:
+		return try_ioeventfd(vm_fd, why);
+	case RF_DOORBELL_COALESCED:
+		return try_coalesced(vm_fd, why);
+	case RF_DOORBELL_EXIT:
+		return try_exit(why);
+	case RF_DOORBELL_NR_KINDS:
+	default:
+		return because(why, "there is no such kind");
+	}
+}
+
 void rf_doorbell_probe(int vm_fd, struct rf_doorbell_offer *out)
 {
-	offer_exit_only(out, "no VM; needs access to /dev/kvm");
-	if (vm_fd < 0)
-		return;
-	memset(out->why[RF_DOORBELL_COALESCED2], 0, WHY_BYTES);
-	memset(out->why[RF_DOORBELL_IOEVENTFD], 0, WHY_BYTES);
-	memset(out->why[RF_DOORBELL_COALESCED], 0, WHY_BYTES);
-	out->works[RF_DOORBELL_COALESCED2] = try_coalesced2(
-		vm_fd, why_of(out, RF_DOORBELL_COALESCED2));
-	out->works[RF_DOORBELL_IOEVENTFD] = try_ioeventfd(
-		vm_fd, why_of(out, RF_DOORBELL_IOEVENTFD));
-	out->works[RF_DOORBELL_COALESCED] = try_coalesced(
-		vm_fd, why_of(out, RF_DOORBELL_COALESCED));
+	int kind;
+
+	memset(out, 0, sizeof(*out));
+	for (kind = 0; kind < RF_DOORBELL_NR_KINDS; kind++)
+		out->works[kind] = rf_doorbell_probe_kind(
+			vm_fd, (enum rf_doorbell_kind)kind, out->why[kind]);
 }
 
 int rf_doorbell_probe_host(int kvm_fd, struct rf_doorbell_offer *out)
 {
 	rf_autofd vm = ioctl(kvm_fd, KVM_CREATE_VM, 0);
-	char reason[WHY_BYTES];
+	char reason[RF_DOORBELL_WHY_BYTES];
 	int err;
 
 	if (vm < 0) {

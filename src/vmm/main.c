@@ -135,28 +135,26 @@ static int make_vm(struct vmm *vmm, const struct options *o)
 	return rc;
 }
 
+/* Kinds are tried one by one, best first: trying one costs milliseconds. */
 static int choose_doorbell(const struct vmm *vmm, const struct options *o,
 			   enum rf_doorbell_kind *out)
 {
-	struct rf_doorbell_offer offer;
+	const int vm_fd = vmm->kvm ? vmm->vm.fd : -1;
+	char why_not[RF_DOORBELL_WHY_BYTES];
 	uint32_t kind;
 
-	rf_doorbell_probe(vmm->kvm ? vmm->vm.fd : -1, &offer);
-	if (!o->any_doorbell) {
-		*out = o->doorbell;
-		if (offer.works[o->doorbell])
-			return 0;
-		rf_log("doorbell %s does not work here: %s",
-		       rf_doorbell_kind_name(o->doorbell),
-		       offer.why[o->doorbell]);
-		return -ENOTSUP;
-	}
 	for (kind = 0; kind < RF_DOORBELL_NR_KINDS; kind++) {
+		if (!o->any_doorbell && kind != o->doorbell)
+			continue;
 		*out = (enum rf_doorbell_kind)kind;
-		if (offer.works[kind])
+		if (rf_doorbell_probe_kind(vm_fd, *out, why_not))
 			return 0;
+		if (!o->any_doorbell)
+			rf_log("doorbell %s does not work here: %s",
+			       rf_doorbell_kind_name(*out), why_not);
 	}
-	rf_log("no kind of doorbell works here");
+	if (o->any_doorbell)
+		rf_log("no kind of doorbell works here");
 	return -ENOTSUP;
 }
 

@@ -155,6 +155,30 @@ START_TEST(number_that_means_something_else_is_seen_through)
 }
 END_TEST
 
+/* What it does not ask for may fail and nobody notices. */
+START_TEST(one_kind_is_tried_alone)
+{
+	char why[RF_DOORBELL_WHY_BYTES] = "left over";
+
+	start();
+	fake.fail_request = KVM_IOEVENTFD;
+	fake.fail_errno = EPERM;
+	ck_assert(
+		rf_doorbell_probe_kind(fake.vm_fd, RF_DOORBELL_COALESCED, why));
+	ck_assert_str_eq(why, "");
+	ck_assert(!rf_doorbell_probe_kind(fake.vm_fd, RF_DOORBELL_IOEVENTFD,
+					  why));
+	ck_assert_ptr_nonnull(strstr(why, "EPERM"));
+	ck_assert(!rf_doorbell_probe_kind(-1, RF_DOORBELL_COALESCED2, why));
+	ck_assert_ptr_nonnull(strstr(why, "/dev/kvm"));
+	ck_assert(rf_doorbell_probe_kind(-1, RF_DOORBELL_EXIT, why));
+	ck_assert(
+		!rf_doorbell_probe_kind(fake.vm_fd, RF_DOORBELL_NR_KINDS, why));
+	ck_assert_ptr_nonnull(strstr(why, "no such kind"));
+	ck_assert_int_eq(fake_kvm_count_fds(), fds_before);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -164,6 +188,7 @@ int main(void)
 		missing_capabilities_are_named,
 		each_refused_request_is_named_and_undone,
 		number_that_means_something_else_is_seen_through,
+		one_kind_is_tried_alone,
 	};
 
 	return unit_run("probe", tests, RF_ARRAY_LEN(tests));
