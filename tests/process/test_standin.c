@@ -184,6 +184,22 @@ static void count_threads(pid_t pid, const char *line, int *all, int *saying)
 	closedir(dir);
 }
 
+/* All of ours, that is: a sanitizer may have one of its own, which it started
+ * before main(). */
+static void expect_threads(pid_t pid, int nr, const char *line)
+{
+	int all, saying;
+
+	count_threads(pid, line, &all, &saying);
+#ifdef RF_SANITIZED
+	ck_assert_int_ge(all, nr);
+	ck_assert_msg(saying >= nr, "%d of %d: %s", saying, all, line);
+#else
+	ck_assert_int_eq(all, nr);
+	ck_assert_msg(saying == nr, "%d of %d: %s", saying, all, line);
+#endif
+}
+
 START_TEST(when_it_is_ready_every_thread_is_behind_its_filter)
 {
 	static const char *const lines[] = {
@@ -197,19 +213,13 @@ START_TEST(when_it_is_ready_every_thread_is_behind_its_filter)
 		.kernel = -1,
 		.nr_disks = 1,
 	};
-	int all, saying;
 	size_t i;
 
 	machine_start(&machine, &p);
 	ck_assert(machine_wait(&machine, &machine.ready));
 	for (i = 0; i < RF_ARRAY_LEN(lines); i++) {
-		count_threads(machine.vmm.pid, lines[i], &all, &saying);
-		/* Sanitizers have threads of their own. */
-		ck_assert_int_ge(all, 2);
-		ck_assert_msg(saying == all, "%d of %d: %s", saying, all,
-			      lines[i]);
-		count_threads(machine.disks[0].pid, lines[i], &all, &saying);
-		ck_assert_int_eq(saying, all);
+		expect_threads(machine.vmm.pid, 2, lines[i]);
+		expect_threads(machine.disks[0].pid, 1, lines[i]);
 	}
 	machine_stop(&machine);
 }
