@@ -35,14 +35,16 @@ struct rf_chain {
 	struct iovec *iov; /* borrowed until the next pop */
 };
 
-/* Next available chain. -EAGAIN: none (and, when the driver wants it,
- * notifications are armed again and the ring was looked at once more after
- * that, so that none is missed). -EPROTO: the driver lied; the queue is
- * broken until reset. */
+/* Next available chain. Only within ops->queue. -EAGAIN: none, and the driver
+ * was asked to notify and the ring looked at once more after that, so that none
+ * is missed; or this pass has had its share of chains, and the runtime calls
+ * ops->queue again by itself. -EPROTO: the driver lied; the queue is broken
+ * until reset. */
 RF_MUST_CHECK int rf_virtqueue_pop(struct rf_virtqueue *vq,
 				   struct rf_chain *chain);
 
-/* Give a chain back with the bytes that were written into it. The runtime
+/* Give a chain back with the bytes that were written into it, counted from the
+ * first writable one on without a gap (virtio 1.2, 2.7.8.2). The runtime
  * decides on the interrupt when the queue handler returns. */
 void rf_virtqueue_push(struct rf_virtqueue *vq, uint16_t head,
 		       uint32_t written_bytes);
@@ -83,9 +85,10 @@ struct rf_device_ops {
 	/* The driver settled on these. */
 	void (*set_features)(void *state, uint64_t features);
 
-	/* Serve what waits in the queue, until pop says -EAGAIN. -EPROTO: the
-	 * guest lied; the runtime sets DEVICE_NEEDS_RESET and keeps away from
-	 * the queues until the reset. */
+	/* Serve what waits in the queue, until pop says -EAGAIN; then 0. Push
+	 * what was popped before returning. -EPROTO: the guest lied; the
+	 * runtime sets DEVICE_NEEDS_RESET and keeps away from the queues until
+	 * the reset. */
 	int (*queue)(void *state, struct rf_virtqueue *vq);
 
 	/* Back to the state after new. May be NULL. */
@@ -94,7 +97,8 @@ struct rf_device_ops {
 	/* The timer set by rf_device_timer passed. May be NULL. */
 	void (*timer)(void *state);
 
-	const struct rf_policy *sealed; /* loaded at SEAL */
+	const struct rf_policy *sealed; /* loaded at SEAL; NULL: SEAL is not
+					 * offered */
 };
 
 struct rf_device_params {
@@ -105,11 +109,16 @@ struct rf_device_params {
 	bool allow_unsealed;	  /* take memory that could shrink under us */
 };
 
+/* One mapping of memory, epoll and, if ops->timer is set, a timer, at their
+ * places (enum rf_fd_place; what was open there is closed); nothing is made
+ * later on. -EINVAL: ops are not such a device; -errno: the kernel refused. */
 RF_MUST_CHECK int rf_device_new(const struct rf_device_params *params,
 				struct rf_device **out);
 void rf_device_free(struct rf_device *dev);
 
-/* Serve until the front-end closes: then 0. -EPROTO: the front-end lied. */
+/* Serve until the front-end closes: then 0. -EPROTO: the front-end lied, and a
+ * line said how; leave. A sealed process must not free what it has: it may not
+ * unmap, and its end frees all of it. */
 RF_MUST_CHECK int rf_device_run(struct rf_device *dev);
 
 /* Call ops->timer once, `ns` from now (0 disarms). */

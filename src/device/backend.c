@@ -274,8 +274,7 @@ static int set_vring_enable(struct rf_device *dev,
 
 /* Put the descriptor of a message at its place, instead of the one there, if
  * any; *has follows. Without a descriptor (NOFD) the place becomes empty. */
-static int place_fd(struct rf_device *dev, struct rf_vhost_user_msg *msg,
-		    int place, bool *has)
+static int place_fd(struct rf_vhost_user_msg *msg, int place, bool *has)
 {
 	int err;
 
@@ -317,7 +316,7 @@ static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 		return -ENOTSUP;
 	if (rq->has_kick)
 		loop_forget(RF_FD_KICKS + q);
-	err = place_fd(dev, msg, RF_FD_KICKS + q, &rq->has_kick);
+	err = place_fd(msg, RF_FD_KICKS + q, &rq->has_kick);
 	if (!err && rq->has_kick)
 		err = loop_watch(RF_FD_KICKS + q, LOOP_KICKS + q, false);
 	if (err) {
@@ -334,7 +333,7 @@ static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 
 	if (err)
 		return err;
-	err = place_fd(dev, msg, RF_FD_CALLS + q, &dev->queues[q].has_call);
+	err = place_fd(msg, RF_FD_CALLS + q, &dev->queues[q].has_call);
 	/* An interrupt may have been due while there was nowhere to put it; one
 	 * too many does no harm. */
 	if (!err && dev->queues[q].has_call && dev->vqs[q].running)
@@ -349,7 +348,7 @@ static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 
 	if (err)
 		return err;
-	return place_fd(dev, msg, RF_FD_ERRS + q, &dev->queues[q].has_err);
+	return place_fd(msg, RF_FD_ERRS + q, &dev->queues[q].has_err);
 }
 
 /* Bytes beyond the device's own config space read as zero: front-ends ask for

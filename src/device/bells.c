@@ -10,18 +10,19 @@
  *
  * Why edge-triggered. The ring's descriptor says "readable" as long as
  * first != last. If `last` is nonsense that never ends, and a sealed process
- * cannot tell epoll to look away. With EPOLLET each wakeup is told once. The
- * price is that whoever drained must look again before sleeping:
+ * cannot tell epoll to look away. With EPOLLET each wakeup is told once:
  *
  *   producer                       loop
- *   P1 entry, then last            C1 drain
- *   P2 wake up the poll            C2 bells_are_waiting()? then no sleep
- *                                  C3 epoll_wait
+ *   P1 entry, then last            C1 epoll_wait takes the edge
+ *   P2 wakes whoever polls         C2 drain looks at last
  *
- * An entry whose P1 comes before C2 is seen by C2; one whose P1 comes later
- * has its P2 later still, which leaves the descriptor on epoll's list for C3.
- * The same order holds for the eventfd of a ring filled by userspace; it is
- * never read, because each write to it wakes an edge-triggered epoll anew.
+ * An entry whose P1 comes before C2 is drained. One whose P1 comes later has
+ * its P2 later still, so that edge is not taken yet and C1 will not sleep.
+ * That holds for KVM and for the eventfd of a ring filled by userspace, which
+ * signals behind each batch whatever the ring looked like (doorbell.c); the
+ * eventfd is never read, because each write to it is an edge. The loop looks
+ * at the ring before it sleeps as well, which only saves the sleep between P1
+ * and P2.
  *
  * Needs (until SEAL): newfstatat, fcntl(F_GET_SEALS), mmap(PROT_READ|
  *   PROT_WRITE, MAP_SHARED) of RF_RING_BYTES, madvise(MADV_DONTFORK), munmap,

@@ -7,7 +7,7 @@
  *          each queue.
  * Owns:    the epoll descriptor at RF_FD_EPOLL.
  * Callers: device.c.
- * Never:   sleeps while something known waits; blocks anywhere but here.
+ * Never:   sleeps while something known waits.
  *
  * Kicks and the control socket are level-triggered: what a pass does not take
  * comes again. The ring is edge-triggered, see bells.c.

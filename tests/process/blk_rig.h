@@ -282,14 +282,16 @@ static inline void rig_make(struct rig *r, uint32_t type, uint64_t sector,
 static inline uint8_t rig_go(struct rig *r, uint16_t head, uint32_t *used_len)
 {
 	struct vring_used used = { 0, 0 };
+	bool answered;
 
 	vring_offer(&r->v, head);
 	rig_kick(r);
-	if (!vring_wait(&r->v, r->call, RIG_WAIT_MS, &used))
-		return RIG_NO_ANSWER;
-	ck_assert_uint_eq(used.id, head);
+	answered = vring_wait(&r->v, r->call, RIG_WAIT_MS, &used);
 	if (used_len)
 		*used_len = used.len;
+	if (!answered)
+		return RIG_NO_ANSWER;
+	ck_assert_uint_eq(used.id, head);
 	return *(uint8_t *)vring_at(&r->v, RIG_STATUS);
 }
 
@@ -387,7 +389,7 @@ static inline int rig_image(const char *dir, uint32_t sectors)
 	}
 	for (i = 0; i < sectors; i++) {
 		memset(sector, (int)(i + 1), sizeof(sector));
-		ck_assert_int_eq(pwrite(fd, sector, 512, i * 512), 512);
+		ck_assert_int_eq(pwrite(fd, sector, 512, (off_t)i * 512), 512);
 	}
 	return fd;
 }

@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#define SECTORS 64u
+#define SECTORS UINT64_C(64)
 
 static const char *const read_only[] = { "--read-only", NULL };
 
@@ -37,7 +37,7 @@ static const uint8_t *host_sector(int image, uint32_t sector)
 {
 	static uint8_t buf[512];
 
-	ck_assert_int_eq(pread(image, buf, 512, sector * 512), 512);
+	ck_assert_int_eq(pread(image, buf, 512, (off_t)sector * 512), 512);
 	return buf;
 }
 
@@ -216,7 +216,7 @@ START_TEST(many_requests_in_one_kick_are_all_served)
 	rig_start(&r, image, NULL);
 	/* 21 requests of three descriptors, each with memory of its own. */
 	for (i = 0; i < 21; i++) {
-		uint64_t header = RIG_BUF + i * 0x1000;
+		uint64_t header = RIG_BUF + i * UINT64_C(0x1000);
 		uint64_t sector = i;
 
 		head = (uint16_t)(i * 3);
@@ -231,9 +231,9 @@ START_TEST(many_requests_in_one_kick_are_all_served)
 	}
 	rig_kick(&r);
 	while (n < 21 && vring_wait(&r.v, r.call, RIG_WAIT_MS, &used)) {
-		uint64_t header = RIG_BUF + n * 0x1000;
+		uint64_t header = RIG_BUF + n * UINT64_C(0x1000);
 
-		ck_assert_uint_eq(used.id, n * 3);
+		ck_assert_uint_eq(used.id, UINT64_C(3) * n);
 		ck_assert_uint_eq(*(uint8_t *)vring_at(&r.v, header + 16),
 				  RIG_OK);
 		ck_assert(rig_is_filled(vring_at(&r.v, header + 512), 512,
@@ -341,7 +341,7 @@ END_TEST
 static void set_segment(struct rig *r, uint32_t i, uint64_t sector, uint32_t nr,
 			uint32_t flags)
 {
-	uint8_t *p = rig_buf(r) + i * 16;
+	uint8_t *p = rig_buf(r) + (size_t)i * 16;
 
 	memcpy(p, &sector, 8);
 	memcpy(p + 8, &nr, 4);
@@ -467,7 +467,7 @@ START_TEST(an_image_cut_short_gives_errors_and_few_lines)
 	struct rig r;
 
 	rig_start(&r, image, NULL);
-	ck_assert_int_eq(ftruncate(image, 10 * 512), 0);
+	ck_assert_int_eq(ftruncate(image, 5120), 0);
 	ck_assert_uint_eq(rig_io(&r, RIG_IN, 9, 0, 512, NULL), RIG_OK);
 	/* One sector is still there: what was read counts. */
 	ck_assert_uint_eq(rig_io(&r, RIG_IN, 9, 0, 1024, &used), RIG_IOERR);
@@ -610,7 +610,7 @@ END_TEST
 static long private_kib(pid_t pid)
 {
 	char path[64], line[128];
-	long sum = 0, kib;
+	long sum = 0;
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
@@ -618,9 +618,9 @@ static long private_kib(pid_t pid)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Private_Clean: %ld", &kib) == 1 ||
-		    sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-			sum += kib;
+		if (strncmp(line, "Private_Clean:", 14) == 0 ||
+		    strncmp(line, "Private_Dirty:", 14) == 0)
+			sum += strtol(line + 14, NULL, 10);
 	(void)fclose(f);
 	return sum;
 }

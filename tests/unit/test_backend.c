@@ -124,12 +124,16 @@ END_TEST
 START_TEST(a_replaced_kick_is_forgotten)
 {
 	int other = rig_eventfd();
+	uint64_t wakeups;
 
 	rig_start(&r, rig_ops());
 	ck_assert_int_eq(rf_frontend_set_kick(r.fe, 0, other), 0);
+	rig_settle(&r);
 	rig_offer(&r, 1);
+	wakeups = atomic_load(&r.report.wakeups);
 	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 	ck_assert(!rig_is_signalled(r.call, 50));
+	ck_assert_uint_le(atomic_load(&r.report.wakeups), wakeups + 1);
 	ck_assert_int_eq(rf_eventfd_signal(other), 0);
 	rig_expect_answer(&r, 2);
 	close(other);

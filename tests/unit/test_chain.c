@@ -32,7 +32,8 @@ static void begin(void)
 	vring_init(&v, ram.low, SIZE);
 	src = (struct chain_source){
 		.mem = &mem,
-		.table = guestmem_ring(&mem, VRING_DESC, 16 * SIZE, 16),
+		.table = guestmem_ring(&mem, VRING_DESC, UINT64_C(16) * SIZE,
+				       16),
 		.size = SIZE,
 		.indirect = true,
 	};

@@ -68,6 +68,24 @@ START_TEST(a_queue_without_end_leaves_room_for_messages)
 }
 END_TEST
 
+/* One kick, and more requests than a pass takes: the rest needs no other. */
+START_TEST(the_rest_of_a_long_queue_is_served_unasked)
+{
+	struct vring endless;
+	int i;
+
+	rig_start(&r, rig_ops());
+	rig_offer(&r, 1);
+	endless = r.v;
+	atomic_store(&r.endless, &endless);
+	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
+	for (i = 0; i < 1000 && atomic_load(&r.report.requests) < 10000; i++)
+		(void)poll(NULL, 0, 5);
+	ck_assert_uint_ge(atomic_load(&r.report.requests), 10000);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
 START_TEST(an_idle_loop_sleeps)
 {
 	uint64_t before;
@@ -116,6 +134,7 @@ int main(void)
 		kicks_are_taken_and_counted,
 		the_timer_rings_when_asked_and_only_then,
 		a_queue_without_end_leaves_room_for_messages,
+		the_rest_of_a_long_queue_is_served_unasked,
 		an_idle_loop_sleeps,
 		a_kick_that_is_no_eventfd_ends_the_loop,
 	};
