@@ -38,7 +38,7 @@ static void begin_at(uint16_t base, bool event_idx)
 			 0);
 	vring_init(&v, ram.low, SIZE);
 	for (i = 0; i < SIZE; i++)
-		vring_desc(&v, i, BUF + 16u * i, 16, 0, 0);
+		vring_desc(&v, i, BUF + UINT64_C(16) * i, 16, 0, 0);
 	v.next_avail = v.next_used = base;
 	v.avail[1] = v.used[1] = base;
 	virtqueue_init(&vq, 3, &mem, iov);
