@@ -21,10 +21,12 @@
  * starts queues by SET_VRING_ENABLE; a stock one may instead send its kick
  * last. Both messages therefore try to start it.
  *
- * Needs (until SEAL): recvmsg(RF_FD_CONTROL, MSG_CMSG_CLOEXEC), dup3,
- *   fcntl(F_SETFD, FD_CLOEXEC) in rf_fd_move(), close, epoll_ctl(RF_FD_EPOLL,
- *   ADD and DEL), seccomp(SECCOMP_SET_MODE_FILTER), clock_gettime on hosts
- *   whose clock the vdso cannot read; what guestmem.c and bells.c need.
+ * Needs (until SEAL): recvmsg(RF_FD_CONTROL, MSG_CMSG_CLOEXEC|MSG_WAITALL),
+ *   dup3, close, epoll_ctl(RF_FD_EPOLL, ADD and DEL),
+ *   seccomp(SECCOMP_SET_MODE_FILTER), clock_gettime on hosts whose clock the
+ *   vdso cannot read; what guestmem.c and bells.c need. Not the fcntl(F_SETFD)
+ *   of rf_fd_move(): a message brings at most two descriptors that are kept,
+ *   and they arrive at 0, 1 or 4, which the fence left free and no place is.
  * Needs (sealed): recvfrom(RF_FD_CONTROL, MSG_WAITALL), sendto(RF_FD_CONTROL,
  *   MSG_NOSIGNAL), both without an address.
  */

@@ -26,8 +26,7 @@
  *
  * Needs (until SEAL): newfstatat, fcntl(F_GET_SEALS), mmap(PROT_READ|
  *   PROT_WRITE, MAP_SHARED) of RF_RING_BYTES, madvise(MADV_DONTFORK), munmap,
- *   dup3 and fcntl(F_SETFD, FD_CLOEXEC) in rf_fd_move(), close,
- *   epoll_ctl(RF_FD_EPOLL, ADD).
+ *   dup3, close, epoll_ctl(RF_FD_EPOLL, ADD).
  * Needs (sealed): write(RF_FD_LOG).
  */
 #include <assert.h>
