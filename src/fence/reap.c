@@ -24,7 +24,6 @@
  * The number is a hint for people, no evidence: a process with several threads
  * may arrange for another of them to look the same.
  */
-#include <assert.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,19 +41,6 @@
 
 #include "fence/traced.h"
 
-/* PTRACE_GET_SYSCALL_INFO and the head of its struct, since Linux 5.3; glibc
- * has them in a header that clashes with the kernel's. */
-#define GET_SYSCALL_INFO 0x420e
-
-struct syscall_info {
-	uint8_t op;
-	uint8_t pad[3];
-	uint32_t arch;
-	uint64_t instruction_pointer;
-	uint64_t stack_pointer;
-};
-static_assert(sizeof(struct syscall_info) == 24, "ptrace(2)");
-
 static int event_of(int status)
 {
 	return (int)((unsigned)status >> 16);
@@ -64,9 +50,10 @@ static int event_of(int status)
  * kernel still knows, for the thread has not left its call. */
 static bool is_i386_call(pid_t tid)
 {
-	struct syscall_info info = { 0 };
+	struct __ptrace_syscall_info info = { 0 };
 
-	return ptrace(GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) > 0 &&
+	return ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info),
+		      &info) > 0 &&
 	       info.arch == AUDIT_ARCH_I386;
 }
 

@@ -28,6 +28,7 @@
 #include <time.h>
 
 #include <ringfence/fence.h>
+#include <ringfence/kvm_coalesced2.h>
 
 enum {
 	ACT_LIVED = 42,	 /* exit status: done, and not killed for it */
@@ -172,6 +173,13 @@ static const struct act acts[] = {
 		BLKZEROOUT, 0),
 	PASSES("kvm-run", IN_VCPU, SYS_ioctl, RF_FD_VCPUS, KVM_RUN, 0),
 	PASSES("kvm-set-regs", IN_VMM, SYS_ioctl, RF_FD_VCPUS, KVM_SET_REGS, 0),
+	PASSES("kvm-get-regs", IN_VMM, SYS_ioctl, RF_FD_VCPUS, KVM_GET_REGS, 0),
+	PASSES("kvm-coalesced", IN_VMM, SYS_ioctl, RF_FD_VM,
+		KVM_REGISTER_COALESCED_MMIO, 0),
+	PASSES("kvm-coalesced2", IN_VMM, SYS_ioctl, RF_FD_VM,
+		KVM_REGISTER_COALESCED_MMIO2, 0),
+	PASSES("timer", IN_VMM, SYS_timerfd_settime, RF_FD_TIMER, 0, 0, 0),
+	PASSES("tick", IN_VMM, SYS_read, RF_FD_TIMER, 0, 8),
 	PASSES("kvm-ioeventfd", IN_VMM, SYS_ioctl, RF_FD_VM, KVM_IOEVENTFD, 0),
 	PASSES("bell", IN_VMM | IN_VCPU, SYS_write, 300, 0, 8),
 	PASSES("interrupt", IN_VMM | IN_VCPU, SYS_read, 300, 0, 8),
@@ -179,6 +187,14 @@ static const struct act acts[] = {
 	PASSES("kernel-image", IN_VMM, SYS_pread64, RF_FD_KERNEL, 0, 0, 0),
 	PASSES("futex-wake", IN_VMM | IN_VCPU, SYS_futex, 0,
 		FUTEX_WAKE_PRIVATE, 1),
+	PASSES("futex-wait", IN_VMM | IN_VCPU, SYS_futex, 0, FUTEX_WAIT_PRIVATE,
+		1, 0),
+	PASSES("remove-cgroup", IN_LAUNCHER, SYS_unlinkat, 7, ACT_PATH,
+		AT_REMOVEDIR),
+	PASSES("remove-cgroup-above", IN_LAUNCHER, SYS_unlinkat, 6, ACT_PATH,
+		AT_REMOVEDIR),
+	NEVER("remove-file", SYS_unlinkat, 7, ACT_PATH, 0),
+	NEVER("write-out", SYS_write, 0, 0, 8),
 	PASSES("reap", IN_LAUNCHER, SYS_wait4, UINT64_MAX, 0, WNOHANG | __WALL,
 		0),
 	PASSES("trace-continue", IN_LAUNCHER, SYS_ptrace, PTRACE_CONT, 1, 0, 0),
