@@ -51,6 +51,8 @@
 #define START_NS (30 * SECONDS) /* until READY */
 #define LEAVE_NS (2 * SECONDS)	/* for devices to finish, and to notice */
 #define REAP_NS (10 * SECONDS)	/* for the kernel to end what we killed */
+#define MESSAGES_PER_TURN 8
+#define LAST_WORDS 8 /* times as many, of a vCPU process that died */
 
 static void kill_process(const struct vm_process *proc)
 {
@@ -73,6 +75,8 @@ static void kill_all(struct vm *vm)
  * it is the second. */
 static void begin_stop(struct vm *vm)
 {
+	/* Nothing it says matters any more, and its end would wake us. */
+	rf_fd_close(&vm->control);
 	if (vm->phase == VM_STOPPING || !vm->procs[0].pid) {
 		vm->phase = VM_STOPPING;
 		kill_all(vm);
@@ -129,7 +133,8 @@ static void describe_end(const struct vm_process *proc,
 			 "its fence could not be closed; see its line above");
 	} else if (end->exited) {
 		text_add(t, "ended with status %d%s", end->status,
-			 end->status ? "; see its lines above" : "");
+			 end->status ? "; see its lines above"
+				     : ", though nobody asked it to");
 	} else {
 		name = sigabbrev_np(end->status);
 		text_add(t, "killed by signal %d (SIG%s)", end->status,
@@ -175,13 +180,112 @@ static void fail(struct vm *vm, const struct vm_process *proc)
 		begin_stop(vm);
 }
 
+static void take_signals(struct vm *vm)
+{
+	struct signalfd_siginfo info;
+
+	while (read(vm->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			continue; /* the caller reaps in any case */
+		if (!vm->signal)
+			vm->signal = (int)info.ssi_signo;
+		begin_stop(vm);
+	}
+}
+
+/* A device that closed its socket mostly has died, and SIGCHLD says more. One
+ * that lives on serves nobody: its end is made sure of, a little later. */
+static void take_device_gone(struct vm *vm, struct vm_process *proc)
+{
+	if (!proc->alive)
+		return;
+	proc->gone = true;
+	if (!vm->deadline_ns)
+		vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
+}
+
+/* Types and ranges are judged already; is it the time for it? */
+static bool is_timely(const struct vm *vm, const struct launch_msg *msg)
+{
+	switch (msg->type) {
+	case LAUNCH_READY:
+		return !vm->ready;
+	case LAUNCH_ENDED:
+		return vm->phase != VM_STARTING && !vm->ended;
+	case LAUNCH_DEVICE_GONE:
+		return 1 + msg->value < vm->nr;
+	default:
+		return false;
+	}
+}
+
+static void take_message(struct vm *vm, const struct launch_msg *msg)
+{
+	switch (msg->type) {
+	case LAUNCH_READY:
+		vm->ready = true;
+		vm->doorbell = msg->value;
+		return;
+	case LAUNCH_ENDED:
+		vm->ended = true;
+		vm->guest_status = msg->value;
+		vm->end_ns = rf_clock_ns();
+		/* It leaves by itself, as do the devices; should one not, it
+		 * is made to. */
+		vm->deadline_ns = vm->end_ns + LEAVE_NS;
+		return;
+	default:
+		take_device_gone(vm, &vm->procs[1 + msg->value]);
+	}
+}
+
+static void take_lie(struct vm *vm, const char *what)
+{
+	say("vmm (pid %d): %s on its socket; ending", vm->procs[0].pid, what);
+	vm->failed = true;
+	begin_stop(vm);
+}
+
+/* A few at a time: whoever floods us must not keep us from our signals. */
+static void take_messages(struct vm *vm)
+{
+	struct launch_msg msg;
+	int err = 0;
+	int i;
+
+	if (vm->control < 0 || vm->phase == VM_STOPPING)
+		return;
+	for (i = 0; i < MESSAGES_PER_TURN; i++) {
+		err = launch_recv(vm->control, &msg);
+		if (err)
+			break;
+		if (!is_timely(vm, &msg)) {
+			take_lie(vm, "a message out of its order");
+			return;
+		}
+		take_message(vm, &msg);
+	}
+	if (err == -EPIPE) {
+		/* It is ending, and SIGCHLD will say how; or see is_mute(). */
+		rf_fd_close(&vm->control);
+		if (!vm->ended && vm->phase != VM_STOPPING)
+			vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
+	} else if (err && err != -EAGAIN) {
+		take_lie(vm, "no message of ours");
+	}
+}
+
 static void take_end(struct vm *vm, const struct rf_fence_end *end)
 {
 	struct vm_process *proc = find_process(vm, end->pid);
 	static struct text t;
+	int i;
 
 	if (!proc)
 		return;
+	/* What it said before it died counts: that the guest had ended, say. */
+	for (i = 0; proc == &vm->procs[0] && i < LAST_WORDS; i++)
+		take_messages(vm);
 	proc->alive = false;
 	rf_fd_close(&proc->pidfd);
 	if (is_expected(vm, end)) {
@@ -210,112 +314,56 @@ static void reap(struct vm *vm)
 		take_end(vm, &end);
 }
 
-static void take_signals(struct vm *vm)
-{
-	struct signalfd_siginfo info;
-
-	while (read(vm->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGCHLD)
-			continue; /* the caller reaps in any case */
-		if (!vm->signal)
-			vm->signal = (int)info.ssi_signo;
-		begin_stop(vm);
-	}
-}
-
-/* A device that closed its socket mostly has died, and SIGCHLD says more. One
- * that lives on serves nobody: its end is made sure of. */
-static void take_device_gone(struct vm *vm, uint32_t index)
-{
-	struct vm_process *proc = &vm->procs[1 + index];
-
-	if (1 + index >= vm->nr) {
-		say("vmm: reports blk[%u], which does not exist", index);
-		return;
-	}
-	reap(vm);
-	if (!proc->alive || vm->phase == VM_STOPPING)
-		return;
-	say("%s (pid %d): no longer serves its queues", proc->name, proc->pid);
-	kill_process(proc);
-}
-
-static void take_message(struct vm *vm, const struct launch_msg *msg)
-{
-	switch (msg->type) {
-	case LAUNCH_READY:
-		if (vm->phase == VM_STARTING) {
-			vm->ready = true;
-			vm->doorbell = msg->value;
-		}
-		return;
-	case LAUNCH_ENDED:
-		if (vm->phase == VM_RUNNING && !vm->ended) {
-			vm->ended = true;
-			vm->guest_status = msg->value;
-			vm->end_ns = rf_clock_ns();
-			/* It leaves by itself, as do the devices; should one
-			 * not, it is made to. */
-			vm->deadline_ns = rf_clock_ns() + LEAVE_NS;
-		}
-		return;
-	case LAUNCH_DEVICE_GONE:
-		take_device_gone(vm, msg->value);
-		return;
-	default:
-		return;
-	}
-}
-
-static void take_messages(struct vm *vm)
-{
-	struct launch_msg msg;
-	int err;
-
-	while ((err = launch_recv(vm->control, &msg)) == 0)
-		take_message(vm, &msg);
-	if (err == -EAGAIN)
-		return;
-	if (err != -EPIPE) {
-		say("vmm: not a message of ours on its socket (%s)",
-		    strerrorname_np(-err));
-		vm->failed = true;
-		begin_stop(vm);
-	}
-	/* Closed: it is ending, and SIGCHLD will say how. */
-	rf_fd_close(&vm->control);
-}
-
-/* Devices that left, and the vCPU process that did not: see is_following(). */
-static bool take_left(struct vm *vm)
+/* Devices that left while the vCPU process did not, see is_following(), and
+ * such as closed their sockets and did not leave. False: there are none. */
+static bool take_strays(struct vm *vm)
 {
 	bool any = false;
 	uint32_t i;
 
 	for (i = 1; i < vm->nr; i++) {
-		if (!vm->procs[i].left)
+		struct vm_process *proc = &vm->procs[i];
+
+		if (proc->left) {
+			say("%s (pid %d): ended by itself", proc->name,
+			    proc->pid);
+			fail(vm, proc);
+		} else if (proc->gone && proc->alive) {
+			say("%s (pid %d): serves nobody any more", proc->name,
+			    proc->pid);
+			kill_process(proc); /* and its end is taken as any */
+		} else {
 			continue;
-		vm->procs[i].left = false;
+		}
+		proc->left = false;
+		proc->gone = false;
 		any = true;
-		say("%s (pid %d): ended by itself", vm->procs[i].name,
-		    vm->procs[i].pid);
-		fail(vm, &vm->procs[i]);
 	}
 	return any;
 }
 
+/* Without its socket it cannot be told to go or say that the guest ended. */
+static bool is_mute(const struct vm *vm)
+{
+	return vm->control < 0 && !vm->ended && vm->phase != VM_STOPPING;
+}
+
 static void take_deadline(struct vm *vm)
 {
-	if (vm->phase != VM_STOPPING && !vm->ended) {
-		vm->deadline_ns = 0;
-		if (take_left(vm))
-			return;
+	if (vm->phase == VM_STOPPING || vm->ended) {
+		begin_stop(vm);
+		return;
 	}
-	if (vm->phase == VM_STARTING) {
-		say("vmm: not ready after %llu seconds; ending",
-		    START_NS / SECONDS);
-		vm->failed = true;
-	}
+	vm->deadline_ns = 0;
+	if (is_mute(vm))
+		say("vmm (pid %d): closed its socket, but lives on; ending",
+		    vm->procs[0].pid);
+	else if (take_strays(vm) || vm->phase == VM_RUNNING)
+		return;
+	else
+		say("vmm (pid %d): not ready after %llu seconds; ending",
+		    vm->procs[0].pid, START_NS / SECONDS);
+	vm->failed = true;
 	begin_stop(vm);
 }
 
@@ -345,8 +393,7 @@ static void turn(struct vm *vm)
 	if (fds[0].revents)
 		take_signals(vm);
 	/* Before the deaths: a guest that ended is no death. */
-	if (vm->control >= 0)
-		take_messages(vm);
+	take_messages(vm);
 	reap(vm);
 	if (vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
 		take_deadline(vm);

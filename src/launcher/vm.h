@@ -48,6 +48,7 @@ struct vm_process {
 	bool alive;
 	bool traced;
 	bool left; /* a device that ended by itself with status 0 */
+	bool gone; /* a device that closed its socket to the vCPU process */
 	uint64_t exec_ns;
 	struct rf_report *report;
 };

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,21 @@ void rig_write(const char *name, const char *text)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
+void rig_copy(const char *from, const char *name)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(rig_path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	ssize_t n;
+
+	ck_assert_msg(in >= 0 && out >= 0, "%s: %s", from, strerror(errno));
+	do {
+		n = sendfile(out, in, NULL, 1 << 20);
+		ck_assert_int_ge(n, 0);
+	} while (n > 0);
+	(void)close(in);
+	(void)close(out);
+}
+
 void rig_setup(void)
 {
 	int fd;
@@ -65,7 +81,9 @@ void rig_setup(void)
 
 void rig_teardown(void)
 {
-	static const char *const names[] = { "disk", "vm.json", "report.json" };
+	static const char *const names[] = { "disk",	      "vm.json",
+					     "report.json",   "ringfence",
+					     "ringfence-vmm", "ringfence-blk" };
 	size_t i;
 
 	for (i = 0; i < RF_ARRAY_LEN(names); i++)
@@ -100,17 +118,18 @@ static void split(const char *line, char *copy, size_t cap, char **argv)
 	argv[argc] = NULL;
 }
 
-static bool become_plain(void)
+static bool become_plain(const char *program)
 {
 	if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		return false;
-	return access(PROGRAM, X_OK) == 0;
+	return access(program, X_OK) == 0;
 }
 
 void rig_start(struct rig *rig, const char *line)
 {
 	char copy[2048];
 	char *argv[WORDS_MAX + 1];
+	const char *program = rig->program ? rig->program : PROGRAM;
 	sigset_t all;
 	sigset_t old;
 	int fds[2];
@@ -130,9 +149,9 @@ void rig_start(struct rig *rig, const char *line)
 		(void)sigprocmask(SIG_SETMASK, &old, NULL);
 		(void)dup2(fds[1], STDOUT_FILENO);
 		(void)dup2(fds[1], STDERR_FILENO);
-		if (rig->plain && !become_plain())
+		if (rig->plain && !become_plain(program))
 			_exit(RIG_NO_WAY);
-		(void)execv(PROGRAM, argv);
+		(void)execv(program, argv);
 		_exit(99);
 	}
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);

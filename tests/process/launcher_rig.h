@@ -19,6 +19,7 @@
 
 struct rig {
 	pid_t pid;
+	const char *program; /* NULL: the real one where it was built */
 	bool plain; /* start it under a plain account, if we are root */
 	int fd;	    /* its standard output and error, one after the other */
 	char text[RIG_OUTPUT_BYTES];
@@ -45,6 +46,9 @@ int rig_end(struct rig *rig);
 int rig_run(struct rig *rig, const char *line);
 
 bool rig_says(const struct rig *rig, const char *says);
+
+/* A copy of a program under another name; "DIR/..." as above. */
+void rig_copy(const char *from, const char *name);
 
 /* Children of the launcher by name ("ringfence-blk"); fails without one. */
 pid_t rig_child(const struct rig *rig, const char *name);
