@@ -51,8 +51,9 @@ void rig_run(const char *policy, const char *act, struct rf_fence_end *end);
 /* What it sent, without waiting longer than a test may. */
 void rig_read(struct rig *rig, char *text, size_t size);
 
-/* Become a plain account for the rest of this test process. */
-void rig_become_nobody(void);
+/* Become a plain account for the rest of this test process. False, with a line
+ * that says so: such an account can build no fence here, skip the case. */
+RF_MUST_CHECK bool rig_become_nobody(void);
 
 /* Text of /proc/PID/FILE. */
 void rig_proc(const struct rig *rig, const char *file, char *text, size_t size);

