@@ -133,9 +133,6 @@ static int read_namespaces(uint32_t *out)
 
 static int replace_root(const struct rf_fence *fence, uint32_t namespaces)
 {
-	/* Outside of the launcher's chroot the path names another directory. */
-	if (fence->root && (namespaces & INHERIT_DETOUR))
-		return -ENOTSUP;
 	if (namespaces & CLONE_NEWNS)
 		return root_replace(fence->root);
 	return fence->root ? -ENOTSUP : 0;
@@ -217,6 +214,9 @@ void rf_fence_enter(const struct rf_fence *fence)
 	stage("signals", signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -errno : 0);
 	stage("not started by a launcher", read_namespaces(&namespaces));
 	stage("environment", clearenv() ? -ENOMEM : 0);
+	/* Outside of the launcher's chroot the path names another directory. */
+	stage("root directory named from inside a chroot",
+	      fence->root && (namespaces & INHERIT_DETOUR) ? -ENOTSUP : 0);
 	stage("root directory", replace_root(fence, namespaces));
 	stage("descriptors", close_others(fence));
 	stage("no_new_privs",

@@ -181,6 +181,25 @@ bool rig_become_nobody(void)
 	return !why;
 }
 
+bool rig_is_chrooted(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return false;
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) ? 1 : 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	if (status == 0)
+		return false;
+	printf("skipped: a root directory or no user namespace: we are inside "
+	       "a chroot\n");
+	return true;
+}
+
 void rig_proc(const struct rig *rig, const char *file, char *text, size_t size)
 {
 	char path[64];

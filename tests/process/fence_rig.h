@@ -55,6 +55,10 @@ void rig_read(struct rig *rig, char *text, size_t size);
  * that says so: such an account can build no fence here, skip the case. */
 RF_MUST_CHECK bool rig_become_nobody(void);
 
+/* Root, and inside a chroot: no user namespace but by the detour. Prints that
+ * the case is skipped. */
+bool rig_is_chrooted(void);
+
 /* Text of /proc/PID/FILE. */
 void rig_proc(const struct rig *rig, const char *file, char *text, size_t size);
 
