@@ -28,7 +28,7 @@ int cmd_bench(int argc, char *const *argv)
 	static char name[] = "ringfence-bench";
 	static char *no_environment[] = { NULL };
 	char *args[ARGUMENTS_MAX + 2] = { name };
-	struct complaint c;
+	struct complaint c = { "" };
 	rf_autofd exe = -1;
 	int i;
 

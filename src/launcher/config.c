@@ -29,6 +29,7 @@ struct item {
 	const json_t *value;
 	struct settings *s;
 	struct complaint *c;
+	size_t index; /* in the array it stands in */
 };
 
 struct key {
@@ -116,7 +117,7 @@ static int read_object(const struct item *it, const struct key *keys, size_t nr)
 	json_object_foreach((json_t *)(uintptr_t)it->value, name, value)
 	{
 		const struct key *key = find_key(name, keys, nr);
-		struct item member = { it->file, path, value, it->s, it->c };
+		struct item member = { it->file, path, value, it->s, it->c, 0 };
 
 		if (!key)
 			return unknown_key(it, name, keys, nr);
@@ -251,7 +252,7 @@ static int read_disk(const struct item *it)
 
 /* Each element of an array, with its place in its path. */
 static int read_array(const struct item *it, size_t max,
-		      int (*read)(const struct item *it, size_t index))
+		      int (*read)(const struct item *it))
 {
 	const size_t nr = json_array_size(it->value);
 	char path[PATH_BYTES];
@@ -264,26 +265,22 @@ static int read_array(const struct item *it, size_t max,
 				"are possible",
 				it->file, it->path, nr, max);
 	for (i = 0; i < nr; i++) {
-		struct item element = { it->file, path,
-					json_array_get(it->value, i), it->s,
-					it->c };
+		struct item element = {
+			it->file, path,	 json_array_get(it->value, i),
+			it->s,	  it->c, i
+		};
 
 		(void)snprintf(path, sizeof(path), "%s[%zu]", it->path, i);
-		err = read(&element, i);
+		err = read(&element);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int read_disk_element(const struct item *it, size_t index)
-{
-	return read_disk(it);
-}
-
 static int read_disks(const struct item *it)
 {
-	return read_array(it, SETTINGS_DISKS_MAX, read_disk_element);
+	return read_array(it, SETTINGS_DISKS_MAX, read_disk);
 }
 
 /* (uid_t)-1 means "no change" to the kernel: no id to run under. Id 0 would
@@ -313,10 +310,14 @@ static int read_ids(const struct item *it, struct settings_ids *out)
 	if (err)
 		return err;
 	for (i = 0; i < RF_ARRAY_LEN(members); i++) {
-		struct item member = { it->file, path,
-				       json_object_get(it->value,
-						       members[i].name),
-				       it->s, it->c };
+		struct item member = {
+			it->file,
+			path,
+			json_object_get(it->value, members[i].name),
+			it->s,
+			it->c,
+			0
+		};
 
 		(void)snprintf(path, sizeof(path), "%s.%s", it->path,
 			       members[i].name);
@@ -356,9 +357,9 @@ static int read_ids_vmm(const struct item *it)
 	return read_ids(it, &it->s->jailer.vmm);
 }
 
-static int read_ids_device(const struct item *it, size_t index)
+static int read_ids_device(const struct item *it)
 {
-	return read_ids(it, &it->s->jailer.devices[index]);
+	return read_ids(it, &it->s->jailer.devices[it->index]);
 }
 
 static int read_ids_devices(const struct item *it)
@@ -533,7 +534,7 @@ static int read_rlimits(const struct item *it)
 
 	json_object_foreach((json_t *)(uintptr_t)it->value, name, value)
 	{
-		struct item member = { it->file, path, value, it->s, it->c };
+		struct item member = { it->file, path, value, it->s, it->c, 0 };
 		struct rf_fence_rlimit *out = &j->rlimits[j->nr_rlimits];
 
 		(void)snprintf(path, sizeof(path), "%s.%.40s", it->path, name);
@@ -566,7 +567,7 @@ static int read_root(const struct item *it)
 	return 0;
 }
 
-static int read_namespace(const struct item *it, size_t index)
+static int read_namespace(const struct item *it)
 {
 	uint32_t flag;
 	int err;
@@ -645,7 +646,7 @@ static int read_top(const struct item *it)
 int config_parse(const char *name, const char *text, size_t len,
 		 struct settings *s, struct complaint *c)
 {
-	struct item top = { name, "", NULL, s, c };
+	struct item top = { name, "", NULL, s, c, 0 };
 	json_error_t error;
 	json_t *root;
 	int err;

@@ -135,7 +135,7 @@ static int run_one(enum settings_accel accel, enum rf_doorbell_kind kind,
 	static struct settings s;
 	static struct vm vm;
 	struct images im;
-	struct complaint c;
+	struct complaint c = { "" };
 	int status;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
@@ -200,7 +200,7 @@ static bool adds_up(const struct result *r, struct complaint *c)
 static void judge(struct row *row, int wstatus, int disk)
 {
 	const struct result *r = &row->r;
-	struct complaint c;
+	struct complaint c = { "" };
 	const uint64_t want = scratch_compared_bytes(DISK_BYTES, ROUNDS);
 
 	row->ok = false;
@@ -236,7 +236,7 @@ static int run_kind(struct row *row, enum settings_accel accel,
 {
 	struct result *shared = share_result();
 	const pid_t us = getpid();
-	struct complaint c;
+	struct complaint c = { "" };
 	const char *where;
 	rf_autofd disk = -1;
 	int wstatus = 0;
@@ -340,8 +340,8 @@ static int run_all(enum settings_accel accel)
 int cmd_demo(int argc, char *const *argv)
 {
 	static struct settings s;
-	struct complaint c;
-	struct option o;
+	struct complaint c = { "" };
+	struct option o = { 0, "" };
 	int at = 0;
 	int ret;
 

@@ -101,12 +101,10 @@ static void look_at_fence(struct host *h)
 	rf_autofd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct rf_fence_child child;
 	struct rf_fence_end end;
-	const char *step = "start";
-	int err;
+	const char *step = "/proc/self/exe or /dev/null";
+	int err = -ENOENT;
 
-	if (exe < 0 || null < 0)
-		err = -errno;
-	else
+	if (exe >= 0 && null >= 0)
 		err = spawn_self(exe, null, &child, &step);
 	if (err) {
 		tell(&h->fence, false,

@@ -9,9 +9,7 @@
  *          not signal or trace its neighbour must not share its uid.
  */
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "launcher/ids.h"
@@ -19,18 +17,28 @@
 #define IDS_LAST (SETTINGS_IDS_BASE + IDS_PER_LAUNCHER * IDS_LAUNCHERS - 1)
 static_assert(1 + SETTINGS_DISKS_MAX <= IDS_PER_LAUNCHER, "one id each");
 
+/* The next of the kernel's numbers, which fit 32 bits. */
+static bool take_number(const char **at, uint64_t *out)
+{
+	char *end;
+
+	*out = strtoull(*at, &end, 10);
+	if (end == *at)
+		return false;
+	*at = end;
+	return true;
+}
+
 bool ids_map_holds(const char *map, uint32_t first, uint32_t last)
 {
 	uint64_t inside;
 	uint64_t outside;
 	uint64_t nr;
-	int used;
 
-	while (sscanf(map, "%" SCNu64 " %" SCNu64 " %" SCNu64 "%n", &inside,
-		      &outside, &nr, &used) == 3) {
+	while (take_number(&map, &inside) && take_number(&map, &outside) &&
+	       take_number(&map, &nr)) {
 		if (first >= inside && last - inside < nr)
 			return true;
-		map += used;
 	}
 	return false;
 }

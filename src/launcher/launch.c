@@ -106,9 +106,10 @@ static const char *spawn_remedy(const char *step, int err)
 
 /* What all processes have alike: ids, limits, cgroup, log, report. */
 static int fill_common(struct vm *vm, const struct settings *s, uint32_t index,
-		       struct rf_fence_spawn *spawn, struct complaint *c)
+		       struct rf_fence_spawn *spawn, int *cgroup,
+		       struct complaint *c)
 {
-	char cgroup[CGROUP_NAME_BYTES];
+	char name[CGROUP_NAME_BYTES];
 	struct ids_host host;
 	int err;
 
@@ -123,11 +124,10 @@ static int fill_common(struct vm *vm, const struct settings *s, uint32_t index,
 	spawn->trace = true;
 	add_fd(spawn, STDERR_FILENO, RF_FD_LOG);
 	if (index == 0)
-		(void)snprintf(cgroup, sizeof(cgroup), "vmm");
+		(void)snprintf(name, sizeof(name), "vmm");
 	else
-		(void)snprintf(cgroup, sizeof(cgroup), "blk-%u", index - 1);
-	return cgroup_make(&vm->cgroup, &s->jailer, cgroup, &spawn->cgroup_fd,
-			   c);
+		(void)snprintf(name, sizeof(name), "blk-%u", index - 1);
+	return cgroup_make(&vm->cgroup, &s->jailer, name, cgroup, c);
 }
 
 /* The page the process will report into; `fd` is for the process. */
@@ -158,11 +158,10 @@ static int spawn_process(struct vm *vm, const struct settings *s,
 	const char *step = "start";
 	int err;
 
-	spawn->cgroup_fd = -1;
-	err = fill_common(vm, s, index, spawn, c);
+	err = fill_common(vm, s, index, spawn, &cgroup, c);
 	if (err)
 		return err;
-	cgroup = spawn->cgroup_fd;
+	spawn->cgroup_fd = cgroup;
 	err = make_report(proc, &report, c);
 	if (err)
 		return err;

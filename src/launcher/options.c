@@ -138,7 +138,7 @@ int options_next(int argc, char *const *argv, int *at,
 	spec = find_option(word, len, specs, nr);
 	if (!spec)
 		return unknown_option(word, len, specs, nr, c);
-	*out = (struct option){ .id = spec->id };
+	*out = (struct option){ .id = spec->id, .value = "" };
 	if (!spec->has_value)
 		return word[len] ? complain(c, "%s takes no value", spec->name)
 				 : 1;
@@ -229,7 +229,7 @@ static int apply(struct settings *s, const struct option *o,
 static int scan(int argc, char *const *argv, const char **config,
 		enum options_run *out, bool *has_disks, struct complaint *c)
 {
-	struct option o;
+	struct option o = { 0, "" };
 	int at = 0;
 	int ret;
 
@@ -256,7 +256,7 @@ int options_run(int argc, char *const *argv, struct settings *s,
 		enum options_run *out, struct complaint *c)
 {
 	const char *config;
-	struct option o;
+	struct option o = { 0, "" };
 	bool has_disks;
 	int at = 0;
 	int ret;

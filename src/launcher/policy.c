@@ -263,7 +263,7 @@ static const struct rf_policy *find_policy(const char *name,
 static int read_arguments(int argc, char *const *argv, const char **name,
 			  int *form, struct complaint *c)
 {
-	struct option o;
+	struct option o = { 0, "" };
 	int at = 0;
 	int ret;
 
@@ -288,7 +288,7 @@ static int read_arguments(int argc, char *const *argv, const char **name,
 int cmd_policy(int argc, char *const *argv)
 {
 	const struct rf_policy *p = NULL;
-	struct complaint c;
+	struct complaint c = { "" };
 	const char *name;
 	int form;
 
@@ -309,7 +309,7 @@ int cmd_policy(int argc, char *const *argv)
 	}
 	if (form == OPT_JSON)
 		p ? print_json(p) : print_json_list();
-	else if (form == OPT_BPF)
+	else if (form == OPT_BPF && p)
 		print_bpf(p);
 	else
 		p ? print_policy(p) : print_list();

@@ -112,8 +112,8 @@ int cmd_probe(int argc, char *const *argv)
 {
 	static struct host h;
 	bool json = false;
-	struct complaint c;
-	struct option o;
+	struct complaint c = { "" };
+	struct option o = { 0, "" };
 	int at = 0;
 	int ret;
 

@@ -18,7 +18,7 @@
 
 int run_vm(struct vm *vm, const struct settings *s, struct images *im)
 {
-	struct complaint c;
+	struct complaint c = { "" };
 	int err;
 
 	if (im->stands_in)
@@ -49,7 +49,7 @@ int cmd_run(int argc, char *const *argv)
 	static struct settings s;
 	static struct vm vm;
 	struct images im;
-	struct complaint c;
+	struct complaint c = { "" };
 	enum options_run what;
 
 	if (options_run(argc, argv, &s, &what, &c) < 0) {
@@ -69,5 +69,6 @@ int cmd_run(int argc, char *const *argv)
 		say("run: %s", c.text);
 		return SAY_FAILED;
 	}
-	return run_vm(&vm, &s, &im);
+	/* Inside the filter, exit handlers have no business any more. */
+	_exit(run_vm(&vm, &s, &im));
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "launcher/who.h"
 
 #define TARGET_BYTES 96u
@@ -120,6 +121,14 @@ static void add_capabilities(struct text *t, const char *status)
 		text_add(t, "capabilities %" PRIx64, any);
 }
 
+/* Of a directory's entry: a pid or a descriptor; -1 for "." and "..". */
+static int number_of(const char *name)
+{
+	uint64_t number;
+
+	return number_parse(name, 0, INT32_MAX, &number) < 0 ? -1 : (int)number;
+}
+
 /* Filters stack up; a thread may have more of them than its process's first. */
 static void add_threads(struct text *t, pid_t pid)
 {
@@ -136,7 +145,8 @@ static void add_threads(struct text *t, pid_t pid)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || atoi(entry->d_name) == pid)
+		if (number_of(entry->d_name) < 0 ||
+		    number_of(entry->d_name) == pid)
 			continue;
 		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status",
 			       pid, entry->d_name);
@@ -217,8 +227,8 @@ static size_t list_fds(pid_t pid, int *out, size_t cap)
 	if (!dir)
 		return SIZE_MAX;
 	while (nr < cap && (entry = readdir(dir))) {
-		if (entry->d_name[0] != '.')
-			out[nr++] = atoi(entry->d_name);
+		if (number_of(entry->d_name) >= 0)
+			out[nr++] = number_of(entry->d_name);
 	}
 	(void)closedir(dir);
 	qsort(out, nr, sizeof(*out), by_number);

@@ -199,7 +199,8 @@ void rig_await(struct rig *rig, const char *says)
 
 int rig_end(struct rig *rig)
 {
-	const uint64_t deadline = rf_clock_ns() + 3 * LIMIT_S * 1000000000ull;
+	const uint64_t deadline = rf_clock_ns() +
+				  3ull * LIMIT_S * 1000000000ull;
 	int status;
 
 	while (read_some(rig, deadline))
@@ -218,17 +219,27 @@ int rig_run(struct rig *rig, const char *line)
 size_t rig_children(const struct rig *rig, pid_t *out, size_t cap)
 {
 	char path[64];
+	char text[1024];
+	char *at = text;
+	char *end;
 	size_t nr = 0;
-	int pid;
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children",
 		       rig->pid, rig->pid);
 	f = fopen(path, "re");
 	ck_assert_ptr_nonnull(f);
-	while (nr < cap && fscanf(f, "%d", &pid) == 1)
-		out[nr++] = pid;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
 	(void)fclose(f);
+	while (nr < cap) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		out[nr++] = (pid_t)pid;
+		at = end;
+	}
 	return nr;
 }
 
@@ -284,20 +295,44 @@ size_t rig_mounts(void)
 	return nr;
 }
 
+/* Outside of any test, so without check's assertions. */
+static size_t read_probe(char *text, size_t cap)
+{
+	size_t len = 0;
+	ssize_t n = 1;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return 0;
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(fds[1], STDOUT_FILENO);
+		(void)execl(PROGRAM, PROGRAM, "probe", (char *)NULL);
+		_exit(99);
+	}
+	(void)close(fds[1]);
+	while (n > 0 && len < cap - 1) {
+		n = read(fds[0], text + len, cap - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	(void)close(fds[0]);
+	(void)waitpid(pid, NULL, 0);
+	text[len] = '\0';
+	return len;
+}
+
 const char *rig_why_not(void)
 {
-	static char line[256];
-	FILE *f = popen(PROGRAM " probe", "re");
-	bool fence = false;
+	static char text[4096];
+	const char *line;
 
-	if (!f)
-		return "`ringfence probe` does not start";
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "namespaces ", 11) == 0)
-			fence = strstr(line, " yes ") != NULL;
-	}
-	(void)pclose(f);
-	return fence ? NULL : "no namespaces for a fence here";
+	if (read_probe(text, sizeof(text)) == 0)
+		return "`ringfence probe` does not run";
+	line = strstr(text, "\nnamespaces ");
+	if (line && strstr(line, " yes ") == strpbrk(line + 12, "yn") - 1)
+		return NULL;
+	return "no namespaces for a fence here";
 }
 
 bool rig_has_kvm(void)

@@ -72,6 +72,24 @@ static pid_t dead_pid(void)
 	return pid;
 }
 
+static const char *below(const char *name, const char *rest)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s%s", name, rest);
+	return path;
+}
+
+static void make_below(const char *name, const char *rest)
+{
+	ck_assert_int_eq(mkdir(below(name, rest), 0755), 0);
+}
+
+static void remove_below(const char *name, const char *rest)
+{
+	ck_assert_int_eq(rmdir(below(name, rest)), 0);
+}
+
 START_TEST(only_what_the_dead_left_empty_is_swept)
 {
 	char root[] = "/tmp/test_cgroup.XXXXXX";
@@ -87,14 +105,10 @@ START_TEST(only_what_the_dead_left_empty_is_swept)
 	(void)snprintf(alive, sizeof(alive), "ringfence-%d", getpid());
 	ck_assert_int_eq(mkdirat(dir, dead, 0755), 0);
 	ck_assert_int_eq(chdir(root), 0);
-	(void)strcat(dead, "/vmm");
-	ck_assert_int_eq(mkdir(dead, 0755), 0);
-	dead[strlen(dead) - 4] = '\0';
+	make_below(dead, "/vmm");
 	ck_assert_int_eq(mkdir(full, 0755), 0);
-	(void)strcat(full, "/vmm");
-	ck_assert_int_eq(mkdir(full, 0755), 0);
-	(void)strcat(full, "/x");
-	ck_assert_int_eq(mkdir(full, 0755), 0);
+	make_below(full, "/vmm");
+	make_below(full, "/vmm/x");
 	ck_assert_int_eq(mkdir(alive, 0755), 0);
 	ck_assert_int_eq(mkdir("ringfence-1x", 0755), 0);
 	ck_assert_int_eq(mkdir("other-1", 0755), 0);
@@ -104,10 +118,8 @@ START_TEST(only_what_the_dead_left_empty_is_swept)
 	ck_assert(exists(dir, alive));
 	ck_assert(exists(dir, "ringfence-1x"));
 	ck_assert(exists(dir, "other-1"));
-	ck_assert_int_eq(rmdir(full), 0);
-	*strrchr(full, '/') = '\0';
-	ck_assert_int_eq(rmdir(full), 0);
-	*strrchr(full, '/') = '\0';
+	remove_below(full, "/vmm/x");
+	remove_below(full, "/vmm");
 	ck_assert_int_eq(rmdir(full), 0);
 	ck_assert_int_eq(rmdir(alive), 0);
 	ck_assert_int_eq(rmdir("ringfence-1x"), 0);

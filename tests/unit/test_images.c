@@ -12,7 +12,7 @@
 #include "launcher/images.h"
 #include "unit/unit.h"
 
-static char dir[] = "/tmp/test_images.XXXXXX";
+static char dir[32];
 static char path_a[64];
 static char path_b[64];
 static struct settings s;
@@ -29,7 +29,7 @@ static void make_file(const char *path, off_t bytes)
 
 static void setup(void)
 {
-	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	(void)snprintf(dir, sizeof(dir), "/tmp/test_images.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	(void)snprintf(path_a, sizeof(path_a), "%s/a", dir);
 	(void)snprintf(path_b, sizeof(path_b), "%s/b", dir);

@@ -138,14 +138,17 @@ END_TEST
 
 START_TEST(a_seventeenth_disk_is_refused)
 {
-	char line[1024] = "";
-	int i;
+	static const char word[] = "--disk a ";
+	char line[17 * (sizeof(word) - 1) + 1];
+	size_t i;
 
-	for (i = 0; i < 16; i++)
-		(void)strcat(line, " --disk a");
-	ck_assert_int_eq(parse(line), 0);
-	(void)strcat(line, " --disk a");
+	for (i = 0; i < sizeof(line) - 1; i++)
+		line[i] = word[i % (sizeof(word) - 1)];
+	line[i] = '\0';
 	refused(line, "--disk: more than 16 disks");
+	line[16 * (sizeof(word) - 1)] = '\0';
+	ck_assert_int_eq(parse(line), 0);
+	ck_assert_uint_eq(s.nr_disks, 16);
 }
 END_TEST
 

@@ -26,7 +26,7 @@ START_TEST(text_is_cut_at_its_end_and_never_beyond)
 		text_add(&t, "%s", "abcdefghij");
 	ck_assert_uint_eq(t.len, TEXT_BYTES - 1);
 	text_add(&t, "x");
-	text_pad(&t, 5 * TEXT_BYTES);
+	text_pad(&t, 5ul * TEXT_BYTES);
 	ck_assert_uint_eq(t.len, TEXT_BYTES - 1);
 }
 END_TEST
@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(a_complaint_is_cut_and_an_error)
 {
-	struct complaint c;
+	struct complaint c = { "" };
 	char longer[3000];
 
 	memset(longer, 'x', sizeof(longer) - 1);

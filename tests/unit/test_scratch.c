@@ -120,7 +120,7 @@ END_TEST
 START_TEST(compared_bytes_are_counted_by_round)
 {
 	ck_assert_uint_eq(scratch_compared_bytes(BYTES, 0), 0);
-	ck_assert_uint_gt(scratch_compared_bytes(BYTES, 1), 64 * 1024);
+	ck_assert_uint_gt(scratch_compared_bytes(BYTES, 1), 64ul * 1024);
 	ck_assert_uint_eq(scratch_compared_bytes(BYTES, 2),
 			  2 * scratch_compared_bytes(BYTES, 1));
 }
