@@ -257,3 +257,27 @@ void rig_try(const struct rf_policy *policy, unsigned in, const struct act *act)
 	ck_assert_int_eq(end.call_nr, act->nr & ~ACT_I386);
 	ck_assert_int_eq(end.call_i386, is_i386);
 }
+
+int rig_main(const char *name, const char *why, const struct rig_test *tests,
+	     size_t nr, double limit_s)
+{
+	SRunner *runner;
+	Suite *suite;
+	TCase *tcase;
+	size_t i;
+	int failed;
+
+	if (why)
+		return unit_skip(name, why);
+	suite = suite_create(name);
+	tcase = tcase_create(name);
+	tcase_set_timeout(tcase, limit_s);
+	for (i = 0; i < nr; i++)
+		tcase_add_loop_test(tcase, tests[i].test, 0, tests[i].times);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

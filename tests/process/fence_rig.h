@@ -10,6 +10,8 @@
 #ifndef TESTS_FENCE_RIG_H
 #define TESTS_FENCE_RIG_H
 
+#include <check.h>
+
 #include <ringfence/fence.h>
 
 #include "process/fence_act.h"
@@ -24,6 +26,16 @@ struct rig {
 	int sock; /* our end of descriptor 3 */
 	struct rf_fence_child child;
 };
+
+/* A test, done `times` times with _i from 0 on. */
+struct rig_test {
+	const TTest *test;
+	int times;
+};
+
+/* The rest of main(): run them, or skip all for the reason `why`. */
+int rig_main(const char *name, const char *why, const struct rig_test *tests,
+	     size_t nr, double limit_s);
 
 /* NULL, or why no fence can be built here. */
 const char *rig_why_not(void);

@@ -37,27 +37,12 @@ END_TEST
 int main(void)
 {
 	static const int nr_acts = (int)RF_ARRAY_LEN(acts);
-	const char *why = rig_why_not();
-	TCase *tcase = tcase_create("fence");
-	Suite *suite = suite_create("fence_blk");
-	SRunner *runner;
-	int failed;
+	const struct rig_test tests[] = {
+		{ device_before_seal_passes_or_dies_by_its_policy, nr_acts },
+		{ sealed_device_passes_or_dies_by_its_policy, nr_acts },
+		{ sealed_device_of_a_plain_account_is_held_as_well, nr_acts },
+	};
 
-	if (why)
-		return unit_skip("test_fence_blk", why);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase,
-			    device_before_seal_passes_or_dies_by_its_policy, 0,
-			    nr_acts);
-	tcase_add_loop_test(tcase, sealed_device_passes_or_dies_by_its_policy,
-			    0, nr_acts);
-	tcase_add_loop_test(tcase,
-			    sealed_device_of_a_plain_account_is_held_as_well, 0,
-			    nr_acts);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rig_main("fence_blk", rig_why_not(), tests, RF_ARRAY_LEN(tests),
+			60);
 }

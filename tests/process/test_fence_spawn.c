@@ -409,43 +409,26 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const once[] = {
-		arguments_of_no_sense_are_refused,
-		places_that_collide_or_do_not_exist_are_refused,
-		descriptor_that_is_not_open_fails_in_its_step,
-		file_that_is_no_program_fails_in_exec,
-		limit_that_does_not_exist_fails_in_its_step,
-		cgroup_that_is_none_fails_before_anything_runs,
-		plain_account_cannot_be_somebody_else,
-		process_is_born_into_its_cgroup,
-		exit_status_is_told,
-		kill_from_outside_is_told_as_that,
-		death_by_filter_untraced_lacks_only_the_call,
-		tracing_that_is_refused_is_no_failure,
-		thread_that_made_the_call_is_named,
-		stopped_process_stays_stopped_until_continued,
-		children_that_were_not_spawned_are_reaped_too,
+	const struct rig_test tests[] = {
+		{ arguments_of_no_sense_are_refused, 1 },
+		{ places_that_collide_or_do_not_exist_are_refused, 1 },
+		{ descriptor_that_is_not_open_fails_in_its_step, 1 },
+		{ file_that_is_no_program_fails_in_exec, 1 },
+		{ limit_that_does_not_exist_fails_in_its_step, 1 },
+		{ cgroup_that_is_none_fails_before_anything_runs, 1 },
+		{ plain_account_cannot_be_somebody_else, 1 },
+		{ process_is_born_into_its_cgroup, 1 },
+		{ exit_status_is_told, 1 },
+		{ kill_from_outside_is_told_as_that, 1 },
+		{ death_by_filter_untraced_lacks_only_the_call, 1 },
+		{ tracing_that_is_refused_is_no_failure, 1 },
+		{ thread_that_made_the_call_is_named, 1 },
+		{ stopped_process_stays_stopped_until_continued, 1 },
+		{ children_that_were_not_spawned_are_reaped_too, 1 },
+		{ crash_is_told_as_its_signal_traced_or_not, 4 },
+		{ death_of_the_launcher_is_death_of_the_child, 4 },
 	};
-	const char *why = rig_why_not();
-	TCase *tcase = tcase_create("fence");
-	Suite *suite = suite_create("fence_spawn");
-	SRunner *runner;
-	size_t i;
-	int failed;
 
-	if (why)
-		return unit_skip("test_fence_spawn", why);
-	tcase_set_timeout(tcase, 60);
-	for (i = 0; i < RF_ARRAY_LEN(once); i++)
-		tcase_add_test(tcase, once[i]);
-	tcase_add_loop_test(tcase, crash_is_told_as_its_signal_traced_or_not, 0,
-			    4);
-	tcase_add_loop_test(tcase, death_of_the_launcher_is_death_of_the_child,
-			    0, 4);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rig_main("fence_spawn", rig_why_not(), tests,
+			RF_ARRAY_LEN(tests), 60);
 }

@@ -35,26 +35,12 @@ END_TEST
 int main(void)
 {
 	static const int nr_acts = (int)RF_ARRAY_LEN(acts);
-	const char *why = rig_why_not();
-	TCase *tcase = tcase_create("fence");
-	Suite *suite = suite_create("fence_vmm");
-	SRunner *runner;
-	int failed;
+	const struct rig_test tests[] = {
+		{ main_thread_passes_or_dies_by_its_policy, nr_acts },
+		{ vcpu_thread_passes_or_takes_its_process_along, nr_acts },
+		{ launcher_passes_or_dies_by_its_policy, nr_acts },
+	};
 
-	if (why)
-		return unit_skip("test_fence_vmm", why);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_loop_test(tcase, main_thread_passes_or_dies_by_its_policy, 0,
-			    nr_acts);
-	tcase_add_loop_test(tcase,
-			    vcpu_thread_passes_or_takes_its_process_along, 0,
-			    nr_acts);
-	tcase_add_loop_test(tcase, launcher_passes_or_dies_by_its_policy, 0,
-			    nr_acts);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rig_main("fence_vmm", rig_why_not(), tests, RF_ARRAY_LEN(tests),
+			60);
 }

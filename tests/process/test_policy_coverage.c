@@ -407,27 +407,19 @@ static const char *why_not(void)
 
 int main(void)
 {
-	TCase *tcase = tcase_create("coverage");
-	Suite *suite = suite_create("policy_coverage");
-	SRunner *runner;
-	const char *why = why_not();
-	int failed;
+	const struct rig_test tests[] = {
+		{ every_rule_is_needed_by_something, 1 },
+	};
+	int status;
 
-	if (why)
-		return unit_skip("test_policy_coverage", why);
 	if (!mkdtemp(dir))
 		return EXIT_FAILURE;
 	make_scratch();
 	/* Lines are written at once: processes that are forked have none to
 	 * write again. */
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	tcase_set_timeout(tcase, 280);
-	tcase_add_test(tcase, every_rule_is_needed_by_something);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	status = rig_main("policy_coverage", why_not(), tests,
+			  RF_ARRAY_LEN(tests), 280);
 	remove_scratch();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
