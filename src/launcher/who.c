@@ -98,27 +98,31 @@ static void add_namespaces(struct text *t, pid_t pid)
 		text_add(t, " none");
 }
 
+/* The bounding set is told apart: a plain account has one, and no power. */
 static void add_capabilities(struct text *t, const char *status)
 {
 	static const char *const sets[] = { "CapEff", "CapPrm", "CapInh",
-					    "CapBnd", "CapAmb" };
+					    "CapAmb", "CapBnd" };
+	const size_t bounding = RF_ARRAY_LEN(sets) - 1;
+	uint64_t held = 0, bound = 0;
 	char value[32];
-	uint64_t any = 0;
-	bool known = true;
 	size_t i;
 
 	for (i = 0; i < RF_ARRAY_LEN(sets); i++) {
-		if (find_field(status, sets[i], value, sizeof(value)))
-			any |= strtoull(value, NULL, 16);
+		if (!find_field(status, sets[i], value, sizeof(value))) {
+			text_add(t, "capabilities ?");
+			return;
+		}
+		if (i == bounding)
+			bound = strtoull(value, NULL, 16);
 		else
-			known = false;
+			held |= strtoull(value, NULL, 16);
 	}
-	if (!known)
-		text_add(t, "capabilities ?");
-	else if (!any)
-		text_add(t, "capabilities none");
+	if (held)
+		text_add(t, "capabilities %" PRIx64, held);
 	else
-		text_add(t, "capabilities %" PRIx64, any);
+		text_add(t, "capabilities none%s",
+			 bound ? ", bounding set not empty" : "");
 }
 
 /* Of a directory's entry: a pid or a descriptor; -1 for "." and "..". */
