@@ -167,10 +167,11 @@ static void fill_end(struct rf_fence_end *end, pid_t pid, int status)
 /* True if what ended was a process; threads end without a word. */
 static bool take_end(struct rf_fence_end *end, pid_t tid, int status)
 {
-	const struct traced *t = traced_find(tid);
+	struct traced *t = traced_find(tid);
 
 	if (t && t->tgid != tid) {
 		/* What it did is told when its process ends. */
+		traced_end_thread(t);
 		return false;
 	}
 	fill_end(end, tid, status);

@@ -45,12 +45,19 @@ bool traced_add(pid_t pid)
 	return traced_get(pid, pid);
 }
 
+/* A stray would keep its number for ever, and the end of a later process of
+ * that number be taken for the end of a thread. */
+static bool is_of(const struct traced *t, pid_t pid)
+{
+	return t->tid == pid || t->tgid == pid || (!t->tgid && t->made_call);
+}
+
 void traced_forget(pid_t pid)
 {
 	size_t i;
 
 	for (i = 0; i < TRACED_MAX; i++)
-		if (table[i].tid == pid || table[i].tgid == pid)
+		if (is_of(&table[i], pid))
 			memset(&table[i], 0, sizeof(table[i]));
 }
 
@@ -63,6 +70,12 @@ struct traced *traced_next(size_t *at)
 			return t;
 	}
 	return NULL;
+}
+
+void traced_end_thread(struct traced *t)
+{
+	if (!t->made_call)
+		memset(t, 0, sizeof(*t));
 }
 
 const struct traced *traced_culprit(pid_t pid)

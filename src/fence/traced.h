@@ -34,8 +34,11 @@ struct traced *traced_find(pid_t tid);
 struct traced *traced_get(pid_t tid, pid_t tgid);
 /* A process of ours. False: the table is full. */
 bool traced_add(pid_t pid);
-/* A process and its threads are gone. */
+/* A process and its threads are gone, and with it what was strayed. */
 void traced_forget(pid_t pid);
+/* A thread is gone, its process perhaps not: forgotten, unless it made the call
+ * that its process is dying of. */
+void traced_end_thread(struct traced *t);
 /* The thread of `pid` that made the forbidden call, or NULL. */
 const struct traced *traced_culprit(pid_t pid);
 
