@@ -104,6 +104,20 @@ static const char *spawn_remedy(const char *step, int err)
 	return "";
 }
 
+/* The guest's memory is a file as well, for RLIMIT_FSIZE: that one limits the
+ * devices, whose files are the images. */
+static void fill_rlimits(const struct settings_jailer *j, uint32_t index,
+			 struct rf_fence_spawn *spawn)
+{
+	uint32_t i;
+
+	for (i = 0; i < j->nr_rlimits; i++) {
+		if (index == 0 && j->rlimits[i].resource == RLIMIT_FSIZE)
+			continue;
+		spawn->rlimits[spawn->nr_rlimits++] = j->rlimits[i];
+	}
+}
+
 /* What all processes have alike: ids, limits, cgroup, log, report. */
 static int fill_common(struct vm *vm, const struct settings *s, uint32_t index,
 		       struct rf_fence_spawn *spawn, int *cgroup,
@@ -119,8 +133,7 @@ static int fill_common(struct vm *vm, const struct settings *s, uint32_t index,
 		return err;
 	spawn->name = vm->procs[index].name;
 	spawn->namespaces = s->jailer.namespaces;
-	memcpy(spawn->rlimits, s->jailer.rlimits, sizeof(spawn->rlimits));
-	spawn->nr_rlimits = s->jailer.nr_rlimits;
+	fill_rlimits(&s->jailer, index, spawn);
 	spawn->trace = true;
 	add_fd(spawn, STDERR_FILENO, RF_FD_LOG);
 	if (index == 0)

@@ -85,7 +85,11 @@ END_TEST
 
 START_TEST(an_end_without_a_word_is_a_failure)
 {
+	uint64_t start = rf_clock_ns();
+
 	vmm_does("status-3", 1, "vmm (pid ");
+	/* Its device saw the end of file and left: nothing was waited for. */
+	ck_assert_uint_lt(rf_clock_ns() - start, 1500000000);
 	ck_assert(rig_says(&rig, "ended with status 3"));
 	vmm_does("status-0", 1, "ended with status 0, though nobody asked");
 }
