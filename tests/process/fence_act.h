@@ -184,6 +184,7 @@ static const struct act acts[] = {
 	PASSES("bell", IN_VMM | IN_VCPU, SYS_write, 300, 0, 8),
 	PASSES("interrupt", IN_VMM | IN_VCPU, SYS_read, 300, 0, 8),
 	PASSES("wake-main", IN_VCPU, SYS_write, RF_FD_WAKE, 0, 8),
+	PASSES("console", IN_VMM | IN_VCPU, SYS_write, RF_FD_CONSOLE, 0, 0),
 	PASSES("kernel-image", IN_VMM, SYS_pread64, RF_FD_KERNEL, 0, 0, 0),
 	PASSES("futex-wake", IN_VMM | IN_VCPU, SYS_futex, 0,
 		FUTEX_WAKE_PRIVATE, 1),

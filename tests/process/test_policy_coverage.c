@@ -102,6 +102,7 @@ static const struct act_of by_hand_without_kvm[] = {
 	{ "vmm", "kvm-coalesced", "needs a guest" },
 	{ "vmm", "timer", "needs a guest" },
 	{ "vmm", "tick", "needs a guest" },
+	{ "vmm", "console", "needs a guest that stops in a line" },
 	{ "vcpu", "kvm-run", "needs a guest" },
 };
 
