@@ -160,6 +160,11 @@ static int read_kernel(const struct item *it)
 	return read_text(it, it->s->kernel, sizeof(it->s->kernel));
 }
 
+static int read_initrd(const struct item *it)
+{
+	return read_text(it, it->s->initrd, sizeof(it->s->initrd));
+}
+
 static int read_memory(const struct item *it)
 {
 	char at[PATH_BYTES + 64];
@@ -627,6 +632,7 @@ static int read_top(const struct item *it)
 {
 	static const struct key keys[] = {
 		{ "kernel", JSON_STRING, read_kernel },
+		{ "initrd", JSON_STRING, read_initrd },
 		{ "memory", JSON_STRING, read_memory },
 		{ "cpus", JSON_INTEGER, read_cpus },
 		{ "accel", JSON_STRING, read_accel },

@@ -30,6 +30,7 @@ void images_close(struct images *im)
 
 	rf_fd_close(&im->kvm);
 	rf_fd_close(&im->kernel);
+	rf_fd_close(&im->initrd);
 	rf_fd_close(&im->vmm_exe);
 	rf_fd_close(&im->blk_exe);
 	rf_fd_close(&im->report);
@@ -274,23 +275,34 @@ static int open_builtin(int *out, struct complaint *c)
 	return 0;
 }
 
-static int open_kernel(const struct settings *s, struct images *im,
-		       struct complaint *c)
+/* What is in it is the vCPU process's to judge, inside its fence. */
+static int open_boot_file(const char *option, const char *path, int *out,
+			  struct complaint *c)
 {
 	rf_autofd fd = -1;
 	struct stat st;
 
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return complain(c, "%s %s: %s", option, path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return complain(c, "%s %s: is not a regular file", option,
+				path);
+	*out = rf_fd_take(&fd);
+	return 0;
+}
+
+static int open_kernel(const struct settings *s, struct images *im,
+		       struct complaint *c)
+{
+	int err;
+
 	if (strcmp(s->kernel, SETTINGS_BUILTIN) == 0)
 		return open_builtin(&im->kernel, c);
-	fd = open(s->kernel, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return complain(c, "--kernel %s: %s", s->kernel,
-				strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return complain(c, "--kernel %s: is not a regular file",
-				s->kernel);
-	im->kernel = rf_fd_take(&fd);
-	return 0;
+	err = open_boot_file("--kernel", s->kernel, &im->kernel, c);
+	if (err || !s->initrd[0])
+		return err;
+	return open_boot_file("--initrd", s->initrd, &im->initrd, c);
 }
 
 int images_open_program(const char *name, int *out, struct complaint *c)
@@ -338,6 +350,7 @@ int images_open(const struct settings *s, struct images *out,
 {
 	struct images im = { .kvm = -1,
 			     .kernel = -1,
+			     .initrd = -1,
 			     .vmm_exe = -1,
 			     .blk_exe = -1,
 			     .report = -1 };

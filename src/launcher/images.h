@@ -12,6 +12,7 @@
 struct images {
 	int kvm;     /* -1: the stand-in */
 	int kernel;  /* sealed memfd of the built-in guest, or a file */
+	int initrd;  /* -1: none */
 	int vmm_exe; /* ringfence-vmm, beside us */
 	int blk_exe; /* ringfence-blk, beside us */
 	int report;  /* --report, or -1 */

@@ -261,6 +261,8 @@ static int spawn_vmm(struct vm *vm, const struct settings *s,
 	add_pair(&a, "--accel", im->kvm < 0 ? "none" : "kvm");
 	add_pair(&a, "--doorbell", settings_doorbell_name(s->doorbell));
 	add_pair(&a, "--devices", devices);
+	if (im->initrd >= 0)
+		add_pair(&a, "--initrd", "yes");
 	if (s->append[0])
 		add_pair(&a, "--cmdline", s->append);
 	if (s->jailer.root[0])
@@ -271,6 +273,8 @@ static int spawn_vmm(struct vm *vm, const struct settings *s,
 	if (im->kvm >= 0)
 		add_fd(&spawn, im->kvm, RF_FD_BACKING);
 	add_fd(&spawn, im->kernel, RF_FD_KERNEL);
+	if (im->initrd >= 0)
+		add_fd(&spawn, im->initrd, RF_FD_INITRD);
 	for (i = 0; i < im->nr_disks; i++)
 		add_fd(&spawn, w->vmm[i], RF_FD_DEVICES + (int)i);
 	return spawn_process(vm, s, 0, &spawn, c);

@@ -23,10 +23,11 @@ const char options_run_help[] =
 	"  --disk PATH[,ro]     a disk image or block device; ,ro: never "
 	"written. Repeat\n"
 	"                       for more: each gets a process and a ring\n"
-	"  --kernel FILE        an ELF with a PVH note, or `builtin` "
-	"(default): "
-	"the small\n"
-	"                       guest that tests its disks\n"
+	"  --kernel FILE        a Linux bzImage or vmlinux, any ELF with a PVH "
+	"note, or\n"
+	"                       `builtin` (default): the small guest that "
+	"tests its disks\n"
+	"  --initrd FILE        an initramfs for that kernel\n"
 	"  --memory SIZE        default 128M\n"
 	"  --cpus N             1 to 32, default 1\n"
 	"  --append TEXT        more for the kernel's command line\n"
@@ -54,6 +55,7 @@ const char options_run_help[] =
 enum {
 	OPT_DISK = 1,
 	OPT_KERNEL,
+	OPT_INITRD,
 	OPT_MEMORY,
 	OPT_CPUS,
 	OPT_APPEND,
@@ -70,6 +72,7 @@ enum {
 static const struct option_spec run_specs[] = {
 	{ "--disk", true, OPT_DISK },
 	{ "--kernel", true, OPT_KERNEL },
+	{ "--initrd", true, OPT_INITRD },
 	{ "--memory", true, OPT_MEMORY },
 	{ "--cpus", true, OPT_CPUS },
 	{ "--append", true, OPT_APPEND },
@@ -196,6 +199,9 @@ static int apply(struct settings *s, const struct option *o,
 		return read_disk(s, o->value, c);
 	case OPT_KERNEL:
 		return settings_text(s->kernel, sizeof(s->kernel), "--kernel",
+				     o->value, c);
+	case OPT_INITRD:
+		return settings_text(s->initrd, sizeof(s->initrd), "--initrd",
 				     o->value, c);
 	case OPT_MEMORY:
 		return settings_memory(s, "--memory", o->value, c);

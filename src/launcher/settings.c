@@ -238,9 +238,14 @@ static int check_limits(const struct settings *s, struct complaint *c)
 
 int settings_check(const struct settings *s, struct complaint *c)
 {
+	const bool is_builtin = strcmp(s->kernel, SETTINGS_BUILTIN) == 0;
 	int err;
 
-	if (s->nr_disks == 0)
+	if (s->initrd[0] && is_builtin)
+		return complain(c, "the built-in guest takes no initramfs; "
+				   "name a kernel with --kernel FILE");
+	/* A kernel may live in its initramfs alone. */
+	if (s->nr_disks == 0 && is_builtin)
 		return complain(c, "no disk: name one with --disk PATH or "
 				   "under \"disks\"");
 	if (s->accel == SETTINGS_ACCEL_NONE &&
@@ -250,8 +255,7 @@ int settings_check(const struct settings *s, struct complaint *c)
 				"doorbell %s needs KVM, and accel is none; "
 				"take exit or auto",
 				settings_doorbell_name(s->doorbell));
-	if (s->accel == SETTINGS_ACCEL_NONE &&
-	    strcmp(s->kernel, SETTINGS_BUILTIN) != 0)
+	if (s->accel == SETTINGS_ACCEL_NONE && !is_builtin)
 		return complain(c, "accel none runs no kernel, it only plays "
 				   "the built-in guest; leave --kernel out");
 	err = check_device_ids(s, c);

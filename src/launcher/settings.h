@@ -20,7 +20,9 @@
 #define SETTINGS_CPUS_MAX RF_FD_PLACES
 #define SETTINGS_MEMORY_MIN (2ull << 20)
 #define SETTINGS_MEMORY_MAX (1ull << 40)
-#define SETTINGS_APPEND_BYTES 1024u
+/* More than any kernel takes: which of them take how much is the vCPU process's
+ * to say, with both numbers. */
+#define SETTINGS_APPEND_BYTES 16384u
 #define SETTINGS_SERIAL_BYTES 20u /* virtio 1.2, 5.2.6: GET_ID */
 #define SETTINGS_DOORBELL_AUTO (-1)
 #define SETTINGS_BUILTIN "builtin"
@@ -81,6 +83,7 @@ struct settings_jailer {
 
 struct settings {
 	char kernel[PATH_MAX]; /* or SETTINGS_BUILTIN */
+	char initrd[PATH_MAX]; /* "": none */
 	uint64_t memory_bytes;
 	uint32_t cpus;
 	enum settings_accel accel;

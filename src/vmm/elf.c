@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * elf.c - load an x86 kernel: an ELF file that says where PVH enters it
+ * elf.c - load an x86 kernel: an ELF file that says where PVH enters it, or a
+ *         64-bit Linux
  *
  * Side:    vmm, behind the filter. The file is somebody's download: hostile.
  * Owns:    nothing.
- * Callers: main.c, once.
+ * Callers: kernel.c, once.
  * Needs:   pread64 on RF_FD_KERNEL.
  * Never:   reads a header twice (the file may change), allocates, trusts
  *          section headers (it does not look at them at all).
@@ -12,9 +13,10 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vmm/elf.h"
+#include "vmm/image.h"
+#include "vmm/memmap.h"
 
 /* Xen's public elfnote.h: 32-bit physical entry point. */
 #define ELF_NOTE_PHYS32_ENTRY 18u
@@ -24,6 +26,7 @@
 struct segment {
 	uint32_t type;
 	uint64_t offset;
+	uint64_t vaddr;
 	uint64_t paddr;
 	uint64_t file_bytes;
 	uint64_t mem_bytes;
@@ -36,6 +39,8 @@ struct loader {
 	const struct memory *mem;
 	const char *why;
 	bool is_64;
+	uint16_t machine;
+	uint64_t entry; /* the header's */
 	uint64_t phoff;
 	uint32_t nr;
 	struct segment segments[ELF_SEGMENTS_MAX];
@@ -49,28 +54,7 @@ static int refuse(struct loader *l, int rc, const char *why)
 
 static int read_at(struct loader *l, uint64_t offset, void *buf, size_t len)
 {
-	uint8_t *to = buf;
-
-	if (offset > l->file_bytes || len > l->file_bytes - offset)
-		return refuse(l, -EPROTO,
-			      "a header reaches beyond the end "
-			      "of the file");
-	while (len > 0) {
-		ssize_t n = pread(l->fd, to, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return refuse(l, -errno, "it cannot be read");
-		if (n == 0)
-			return refuse(l, -EPROTO,
-				      "it became shorter while it "
-				      "was read");
-		to += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return image_read(l->fd, l->file_bytes, offset, buf, len, &l->why);
 }
 
 static bool is_valid_ident(const unsigned char *ident)
@@ -101,6 +85,7 @@ static int judge_header(struct loader *l, uint16_t type, uint16_t machine,
 		return refuse(l, -EPROTO,
 			      "it has no program headers, or more "
 			      "than 64");
+	l->machine = machine;
 	l->nr = phnum;
 	return 0;
 }
@@ -119,10 +104,7 @@ static int read_header(struct loader *l)
 	if (rc < 0)
 		return refuse(l, rc, "it is too short for an ELF file");
 	if (!is_valid_ident(h.ident))
-		return refuse(l, -EPROTO,
-			      "it is not a little-endian ELF file "
-			      "(a bzImage must be unpacked to "
-			      "vmlinux)");
+		return refuse(l, -EPROTO, "it is not a little-endian ELF file");
 	l->is_64 = h.ident[EI_CLASS] == ELFCLASS64;
 	/* The identification was judged: leave that copy as it is and fetch
 	 * only what stands behind it. */
@@ -132,6 +114,7 @@ static int read_header(struct loader *l)
 		return rc;
 	if (l->is_64) {
 		l->phoff = h.e64.e_phoff;
+		l->entry = h.e64.e_entry;
 		return judge_header(l, h.e64.e_type, h.e64.e_machine,
 				    h.e64.e_phentsize, h.e64.e_phnum);
 	}
@@ -150,17 +133,17 @@ static int read_segment(struct loader *l, uint64_t offset, struct segment *s)
 		rc = read_at(l, offset, &p64, sizeof(p64));
 		if (rc < 0)
 			return rc;
-		*s = (struct segment){
-			p64.p_type,   p64.p_offset, p64.p_paddr,
-			p64.p_filesz, p64.p_memsz,  p64.p_align
-		};
+		*s = (struct segment){ p64.p_type,  p64.p_offset, p64.p_vaddr,
+				       p64.p_paddr, p64.p_filesz, p64.p_memsz,
+				       p64.p_align };
 		return 0;
 	}
 	rc = read_at(l, offset, &p32, sizeof(p32));
 	if (rc < 0)
 		return rc;
-	*s = (struct segment){ p32.p_type,   p32.p_offset, p32.p_paddr,
-			       p32.p_filesz, p32.p_memsz,  p32.p_align };
+	*s = (struct segment){ p32.p_type,  p32.p_offset, p32.p_vaddr,
+			       p32.p_paddr, p32.p_filesz, p32.p_memsz,
+			       p32.p_align };
 	return 0;
 }
 
@@ -208,7 +191,7 @@ static int judge_segment(struct loader *l, const struct segment *s)
 		return refuse(l, -EPROTO,
 			      "a segment is larger in the file "
 			      "than in memory");
-	if (s->paddr < ELF_LOAD_MIN)
+	if (s->paddr < MEMMAP_LOAD_MIN)
 		return refuse(l, -ERANGE,
 			      "a segment wants to lie below 1 MiB, "
 			      "where the boot structures are");
@@ -321,7 +304,8 @@ static int search_notes(struct loader *l, const struct segment *s,
 	return 0;
 }
 
-static bool is_inside_load(const struct loader *l, uint64_t addr)
+/* The loaded segment that has this physical address, or NULL. */
+static const struct segment *find_loaded(const struct loader *l, uint64_t addr)
 {
 	uint32_t i;
 
@@ -330,9 +314,20 @@ static bool is_inside_load(const struct loader *l, uint64_t addr)
 
 		if (is_loaded(s) && addr >= s->paddr &&
 		    addr - s->paddr < s->mem_bytes)
-			return true;
+			return s;
 	}
-	return false;
+	return NULL;
+}
+
+/* A 64-bit Linux without the note is entered where its header says, which is a
+ * physical address although it runs in the upper half. Programs, which are ELF
+ * files as well, run in the lower half. */
+static bool is_linux64(const struct loader *l)
+{
+	const struct segment *s = find_loaded(l, l->entry);
+
+	return l->is_64 && l->machine == EM_X86_64 && s &&
+	       l->entry <= UINT32_MAX && s->vaddr >> 63;
 }
 
 static int find_entry(struct loader *l, struct elf_image *image)
@@ -350,16 +345,21 @@ static int find_entry(struct loader *l, struct elf_image *image)
 		if (rc < 0)
 			return rc;
 	}
+	if (!found && is_linux64(l)) {
+		image->entry = l->entry;
+		image->is_linux64 = true;
+		return 0;
+	}
 	if (!found)
 		return refuse(l, -EPROTO,
-			      "it has no PVH entry note "
-			      "(XEN_ELFNOTE_PHYS32_ENTRY; a Linux "
-			      "kernel needs CONFIG_PVH=y)");
-	if (entry > UINT32_MAX || !is_inside_load(l, entry))
+			      "it is an ELF file, but has no PVH entry note "
+			      "(XEN_ELFNOTE_PHYS32_ENTRY; a Linux kernel with "
+			      "CONFIG_PVH=y has) and is no 64-bit vmlinux");
+	if (entry > UINT32_MAX || !find_loaded(l, entry))
 		return refuse(l, -EPROTO,
 			      "its PVH entry point is not in what "
 			      "it loads");
-	image->entry = (uint32_t)entry;
+	image->entry = entry;
 	return 0;
 }
 

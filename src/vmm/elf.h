@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * elf.h - load an x86 kernel: an ELF file that says where PVH enters it
+ * elf.h - load an x86 kernel: an ELF file that says where PVH enters it, or a
+ *         64-bit Linux
  *
  * 32-bit and 64-bit files for i386 and x86-64. Segments go to their physical
- * addresses, which must lie at or above ELF_LOAD_MIN: below it stands what
- * pvh.c tells the kernel.
+ * addresses, which must lie at or above MEMMAP_LOAD_MIN: below it stands what
+ * the kernel is told at its entry.
  */
 #ifndef RINGFENCE_VMM_ELF_H
 #define RINGFENCE_VMM_ELF_H
@@ -13,12 +14,13 @@
 
 #include "vmm/memory.h"
 
-#define ELF_LOAD_MIN 0x100000ull
 #define ELF_SEGMENTS_MAX 64u
 #define ELF_NOTES_MAX 256u
 
 struct elf_image {
-	uint32_t entry;	      /* physical, 32-bit protected mode */
+	uint64_t entry; /* physical, below 4 GiB */
+	/* No PVH note: it is entered in 64-bit mode, see linux64.h. */
+	bool is_linux64;
 	uint32_t nr_segments; /* loaded */
 	uint64_t end;	      /* behind the last byte loaded */
 };

@@ -12,7 +12,7 @@
  *      timer, epoll                  all memory is allocated
  *   5  start the vCPU threads        each loads `vcpu` and parks
  *   6  load `vmm` on this thread     from here on nothing new can be made
- *   7  read the kernel image         the first bytes from outside
+ *   7  read kernel and initramfs     the first bytes from outside
  *   8  talk to the devices           hostile answers, judged in src/wire
  *      doorbells are registered once the device has mapped its ring
  *   9  seal the devices
@@ -24,8 +24,8 @@
  *
  * Side:    vmm, main thread.
  * Owns:    the struct vmm.
- * Needs:   after the filter: pread64 and close on RF_FD_KERNEL; the rest is
- *          named in serve.c, vdev.c, vm.c. clock_gettime where the vdso cannot
+ * Needs:   after the filter: pread64 and close on RF_FD_KERNEL and
+ *          RF_FD_INITRD; the rest is named in serve.c, vdev.c, vm.c. clock_gettime where the vdso cannot
  *          answer (rf_clock_ns() of the report and of frontend.c's timeouts).
  */
 #include <errno.h>
@@ -41,7 +41,8 @@
 #include <ringfence/log.h>
 #include <ringfence/policy.h>
 
-#include "vmm/elf.h"
+#include "vmm/initrd.h"
+#include "vmm/kernel.h"
 #include "vmm/options.h"
 #include "vmm/serve.h"
 #include "vmm/vcpu.h"
@@ -51,6 +52,12 @@
 #define MAIN_EVENTFD_MIN 256
 
 enum { MAIN_STATUS_FAILED = 1, MAIN_STATUS_USAGE = 2 };
+
+/* What is read in step 7; sizes are asked for in step 4. */
+struct outside {
+	uint64_t kernel_bytes;
+	uint64_t initrd_bytes; /* 0: none */
+};
 
 static struct vmm the_vmm;
 
@@ -63,7 +70,7 @@ static int complain(const char *step, int rc)
 /* 2 */
 static void cross(const struct options *o)
 {
-	int keep[6 + RF_FENCE_DEVICES_MAX] = { RF_FD_CONSOLE, RF_FD_LOG,
+	int keep[7 + RF_FENCE_DEVICES_MAX] = { RF_FD_CONSOLE, RF_FD_LOG,
 					       RF_FD_CONTROL, RF_FD_REPORT };
 	struct rf_fence fence = { .root = o->root, .keep = keep, .nr_keep = 4 };
 	uint32_t i;
@@ -72,6 +79,8 @@ static void cross(const struct options *o)
 		keep[fence.nr_keep++] = RF_FD_BACKING;
 		keep[fence.nr_keep++] = RF_FD_KERNEL;
 	}
+	if (o->initrd)
+		keep[fence.nr_keep++] = RF_FD_INITRD;
 	for (i = 0; i < o->nr_devices; i++)
 		keep[fence.nr_keep++] = RF_FD_DEVICES + (int)i;
 	rf_fence_enter(&fence);
@@ -212,25 +221,29 @@ static int make_devices(struct vmm *vmm, const struct options *o)
 	return rc;
 }
 
+static int refuse_cmdline(size_t len, size_t max)
+{
+	rf_log("the kernel command line is %zu bytes long; this kernel takes "
+	       "at most %zu",
+	       len, max);
+	return -EINVAL;
+}
+
 static int make_cmdline(struct vmm *vmm, const struct options *o)
 {
+	const size_t cap = sizeof(vmm->cmdline);
 	size_t used = 0;
 	uint32_t i;
-	int n;
 
-	for (i = 0; i < o->nr_devices; i++) {
-		n = snprintf(vmm->cmdline + used, sizeof(vmm->cmdline) - used,
-			     "virtio_mmio.device=4K@0x%llx:%u ",
-			     (unsigned long long)vdev_gpa(i), VDEV_GSI + i);
-		used += (size_t)n;
-	}
-	n = snprintf(vmm->cmdline + used, sizeof(vmm->cmdline) - used, "%s",
-		     o->cmdline);
-	if (n < 0 || (size_t)n >= sizeof(vmm->cmdline) - used) {
-		rf_log("the kernel command line is longer than %u bytes",
-		       PVH_CMDLINE_BYTES - 1);
-		return -EINVAL;
-	}
+	for (i = 0; i < o->nr_devices; i++)
+		used += (size_t)snprintf(vmm->cmdline + used, cap - used,
+					 "virtio_mmio.device=4K@0x%llx:%u ",
+					 (unsigned long long)vdev_gpa(i),
+					 VDEV_GSI + i);
+	/* What no kernel takes need not wait for the kernel's own limit. */
+	if (strlen(o->cmdline) >= cap - used)
+		return refuse_cmdline(used + strlen(o->cmdline), cap - 1);
+	memcpy(vmm->cmdline + used, o->cmdline, strlen(o->cmdline) + 1);
 	return 0;
 }
 
@@ -275,42 +288,82 @@ static int load_filters(struct vmm *vmm, const struct options *o)
 }
 
 /* Its size, while asking is still allowed. No byte of it is read. */
-static int size_kernel(bool kvm, uint64_t *bytes)
+static int size_file(int fd, const char *name, uint64_t *bytes)
 {
 	struct stat st;
 
-	*bytes = 0;
-	if (!kvm)
-		return 0;
-	if (fstat(RF_FD_KERNEL, &st) < 0)
-		return complain("kernel", -errno);
+	if (fstat(fd, &st) < 0)
+		return complain(name, -errno);
 	if (!S_ISREG(st.st_mode)) {
-		rf_log("kernel: it is not a regular file");
+		rf_log("%s: it is not a regular file", name);
 		return -EINVAL;
 	}
 	*bytes = (uint64_t)st.st_size;
 	return 0;
 }
 
-/* 7 */
-static int load_kernel(struct vmm *vmm, uint64_t bytes)
+/* 4: what comes from outside */
+static int size_files(const struct options *o, struct outside *out)
 {
-	struct elf_image image;
+	int rc = 0;
+
+	if (o->kvm)
+		rc = size_file(RF_FD_KERNEL, "kernel", &out->kernel_bytes);
+	if (rc == 0 && o->initrd)
+		rc = size_file(RF_FD_INITRD, "initramfs", &out->initrd_bytes);
+	/* "None" is no file, not an empty one. */
+	if (rc == 0 && o->initrd && out->initrd_bytes == 0) {
+		rf_log("initramfs: it is empty");
+		rc = -EINVAL;
+	}
+	return rc;
+}
+
+static int load_initrd(struct vmm *vmm, const struct kernel *kernel,
+		       struct boot_info *info)
+{
+	const struct initrd_room room = { .start = kernel->end,
+					  .last = kernel->initrd_max };
+	char why[INITRD_WHY_BYTES];
+	int rc;
+
+	if (info->initrd_bytes == 0)
+		return 0;
+	rc = initrd_load(RF_FD_INITRD, info->initrd_bytes, &vmm->memory, &room,
+			 &info->initrd_gpa, why);
+	close(RF_FD_INITRD);
+	if (rc < 0)
+		rf_log("initramfs: %s", why);
+	return rc;
+}
+
+/* 7 */
+static int load_kernel(struct vmm *vmm, const struct outside *outside)
+{
+	struct boot_info info = { .cmdline = vmm->cmdline,
+				  .initrd_bytes = outside->initrd_bytes };
 	const char *why = NULL;
+	struct kernel kernel;
 	int rc;
 
 	if (!vmm->kvm)
 		return 0;
-	rc = elf_load(RF_FD_KERNEL, bytes, &vmm->memory, &image, &why);
+	rc = kernel_load(RF_FD_KERNEL, outside->kernel_bytes, &vmm->memory,
+			 &kernel, &why);
 	close(RF_FD_KERNEL);
 	if (rc < 0) {
 		rf_log("kernel: %s (%s)", why, strerrorname_np(-rc));
 		return rc;
 	}
-	rc = pvh_write(&vmm->memory, vmm->cmdline);
+	if (strlen(vmm->cmdline) > kernel.cmdline_max)
+		return refuse_cmdline(strlen(vmm->cmdline), kernel.cmdline_max);
+	rc = load_initrd(vmm, &kernel, &info);
+	if (rc < 0)
+		return rc;
+	rc = kernel_tell(&kernel, &vmm->memory, &info);
 	if (rc < 0)
 		return complain("boot structures", rc);
-	return vm_enter_at(&vmm->vm, image.entry);
+	return vm_enter(&vmm->vm, &kernel);
 }
 
 /* 8, 9 */
@@ -328,7 +381,7 @@ static int connect_devices(struct vmm *vmm)
 
 static int start(struct vmm *vmm, const struct options *o, uint64_t main_ns)
 {
-	uint64_t kernel_bytes = 0;
+	struct outside outside = { 0 };
 	int rc;
 
 	rc = ignore_broken_pipes();
@@ -338,13 +391,13 @@ static int start(struct vmm *vmm, const struct options *o, uint64_t main_ns)
 		return complain("report page", rc);
 	RF_REPORT_SET(vmm->report, main_ns, main_ns);
 	vmm->kvm = o->kvm;
-	rc = size_kernel(o->kvm, &kernel_bytes);
+	rc = size_files(o, &outside);
 	if (rc == 0)
 		rc = make_everything(vmm, o);
 	if (rc == 0)
 		rc = load_filters(vmm, o);
 	if (rc == 0)
-		rc = load_kernel(vmm, kernel_bytes);
+		rc = load_kernel(vmm, &outside);
 	if (rc == 0)
 		rc = connect_devices(vmm);
 	if (rc == 0)

@@ -22,6 +22,7 @@ static const char options_text[] =
 	"                     --doorbell auto|coalesced2|ioeventfd|coalesced|"
 	"exit\n"
 	"                     --devices N [--root DIR] [--cmdline TEXT]\n"
+	"                     [--initrd yes|no]\n"
 	"       ringfence-vmm --help | --version\n"
 	"\n"
 	"The vCPU process of one microVM. `ringfence run` starts it and passes "
@@ -29,7 +30,9 @@ static const char options_text[] =
 	"descriptors it needs (console 1, log 2, launcher 3, report 4, "
 	"/dev/kvm "
 	"5,\n"
-	"kernel 10, device sockets from 16); it cannot be used by hand.\n";
+	"kernel 10, initramfs 12, device sockets from 16); it cannot be used "
+	"by "
+	"hand.\n";
 
 const char *options_usage(void)
 {
@@ -118,6 +121,14 @@ static int take_cmdline(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
+static int take_initrd(struct parser *p, const char *name, const char *value)
+{
+	if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+		return refuse(p, name, value, "yes or no");
+	p->out->initrd = strcmp(value, "yes") == 0;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	option_fn *take;
@@ -130,6 +141,7 @@ static const struct {
 	{ "--devices", take_devices, true },
 	{ "--root", take_root, false },
 	{ "--cmdline", take_cmdline, false },
+	{ "--initrd", take_initrd, false },
 };
 
 static int take_one(struct parser *p, const char *name, const char *value)
@@ -165,6 +177,11 @@ static int check_whole(struct parser *p)
 			continue;
 		snprintf(p->why, OPTIONS_WHY_BYTES, "%s is missing",
 			 options_table[i].name);
+		return -EINVAL;
+	}
+	if (p->out->initrd && !p->out->kvm) {
+		snprintf(p->why, OPTIONS_WHY_BYTES,
+			 "--accel none knows no --initrd");
 		return -EINVAL;
 	}
 	if (p->out->kvm || p->out->any_doorbell ||

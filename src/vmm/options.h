@@ -15,6 +15,7 @@ struct options {
 	uint32_t nr_cpus;
 	uint32_t nr_devices;
 	bool kvm;
+	bool initrd;	   /* at RF_FD_INITRD */
 	bool any_doorbell; /* "auto" */
 	enum rf_doorbell_kind doorbell;
 	const char *root;    /* NULL: an empty one */

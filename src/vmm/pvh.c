@@ -4,14 +4,12 @@
  *
  * Side:    vmm.
  * Owns:    nothing; the guest may overwrite all of it once it runs.
- * Callers: main.c: memory and sregs before the filter, regs when the entry
- *          point is known.
+ * Callers: kernel.c, when the kernel is loaded.
  * Never:   reads back what it wrote.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/elf.h"
 #include "vmm/pvh.h"
 
 /* Intel SDM volume 3, 3.4.5: type 0xb code, execute/read, accessed; 0x3 data,
@@ -28,49 +26,38 @@ static const uint64_t pvh_gdt[4] = {
 	0x00008b0000000067ull,	  /* task: base 0, 0x67, busy */
 };
 
-static uint32_t fill_memmap(const struct memory *mem,
-			    struct pvh_memmap_entry *map)
+int pvh_write(const struct memory *mem, const struct boot_info *boot)
 {
-	const struct memory_region *low = &mem->regions[0];
-	uint32_t n = 0;
-
-	map[n++] = (struct pvh_memmap_entry){ 0, PVH_LOW_RAM_END,
-					      PVH_MEMORY_RAM, 0 };
-	/* Where a PC has its video memory and ROMs. */
-	map[n++] = (struct pvh_memmap_entry){ PVH_LOW_RAM_END,
-					      ELF_LOAD_MIN - PVH_LOW_RAM_END,
-					      PVH_MEMORY_RESERVED, 0 };
-	map[n++] = (struct pvh_memmap_entry){ ELF_LOAD_MIN,
-					      low->bytes - ELF_LOAD_MIN,
-					      PVH_MEMORY_RAM, 0 };
-	if (mem->nr_regions > 1)
-		map[n++] = (struct pvh_memmap_entry){ mem->regions[1].gpa,
-						      mem->regions[1].bytes,
-						      PVH_MEMORY_RAM, 0 };
-	return n;
-}
-
-int pvh_write(const struct memory *mem, const char *cmdline)
-{
-	struct pvh_memmap_entry map[4];
+	struct memmap_entry map[MEMMAP_ENTRIES_MAX];
 	struct pvh_start_info info = {
 		.magic = PVH_MAGIC,
 		.version = 1,
-		.cmdline_paddr = PVH_CMDLINE_GPA,
+		.cmdline_paddr = BOOT_CMDLINE_GPA,
+		.rsdp_paddr = boot->rsdp_gpa,
 		.memmap_paddr = PVH_MEMMAP_GPA,
 	};
-	size_t len = strlen(cmdline);
+	const struct pvh_module initrd = { .paddr = boot->initrd_gpa,
+					   .bytes = boot->initrd_bytes };
+	size_t len = strlen(boot->cmdline);
 	int rc;
 
-	if (len >= PVH_CMDLINE_BYTES)
+	if (len >= BOOT_CMDLINE_BYTES)
 		return -EINVAL;
-	info.memmap_entries = fill_memmap(mem, map);
-	rc = memory_write(mem, PVH_GDT_GPA, pvh_gdt, sizeof(pvh_gdt));
+	if (boot->initrd_bytes) {
+		info.nr_modules = 1;
+		info.modlist_paddr = PVH_MODULES_GPA;
+	}
+	info.memmap_entries = memmap_fill(mem, map);
+	rc = memory_write(mem, BOOT_GDT_GPA, pvh_gdt, sizeof(pvh_gdt));
 	if (rc == 0)
 		rc = memory_write(mem, PVH_MEMMAP_GPA, map,
 				  info.memmap_entries * sizeof(map[0]));
 	if (rc == 0)
-		rc = memory_write(mem, PVH_CMDLINE_GPA, cmdline, len + 1);
+		rc = memory_write(mem, PVH_MODULES_GPA, &initrd,
+				  sizeof(initrd));
+	if (rc == 0)
+		rc = memory_write(mem, BOOT_CMDLINE_GPA, boot->cmdline,
+				  len + 1);
 	if (rc == 0)
 		rc = memory_write(mem, PVH_START_INFO_GPA, &info, sizeof(info));
 	return rc;
@@ -105,7 +92,7 @@ void pvh_sregs(struct kvm_sregs *sregs)
 		.type = PVH_TYPE_TASK,
 		.present = 1,
 	};
-	sregs->gdt = (struct kvm_dtable){ .base = PVH_GDT_GPA,
+	sregs->gdt = (struct kvm_dtable){ .base = BOOT_GDT_GPA,
 					  .limit = sizeof(pvh_gdt) - 1 };
 	sregs->idt = (struct kvm_dtable){ 0 };
 	sregs->cr0 = PVH_CR0_PE | PVH_CR0_ET;

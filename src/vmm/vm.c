@@ -5,7 +5,8 @@
  * Side:    vmm, main thread.
  * Owns:    RF_FD_VM, RF_FD_VCPUS and the mappings of struct kvm_run.
  * Callers: main.c before the filter; serve.c for vm_explain().
- * Needs:   after the filter: ioctl(KVM_SET_REGS, KVM_GET_REGS) on a vCPU.
+ * Needs:   after the filter: ioctl(KVM_SET_SREGS, KVM_SET_REGS) on the first
+ *          vCPU, ioctl(KVM_GET_REGS) on any.
  * Never:   passes a VM or vCPU descriptor on: they work in this process only.
  */
 #include <errno.h>
@@ -19,7 +20,6 @@
 #include <ringfence/fence.h>
 #include <ringfence/log.h>
 
-#include "vmm/pvh.h"
 #include "vmm/vm.h"
 
 /* Three pages and one that Intel processors need to run real mode; both in the
@@ -210,19 +210,6 @@ static int add_vcpu(struct vm *vm, uint32_t id, uint32_t nr,
 	return set_cpuid(vm, id, nr, cpuid);
 }
 
-/* The others wait in KVM for the first one's start-up interrupt. */
-static int set_first_up(void)
-{
-	struct kvm_sregs sregs;
-
-	if (ioctl(RF_FD_VCPUS, KVM_GET_SREGS, &sregs) < 0)
-		return complain("KVM_GET_SREGS");
-	pvh_sregs(&sregs);
-	if (ioctl(RF_FD_VCPUS, KVM_SET_SREGS, &sregs) < 0)
-		return complain("KVM_SET_SREGS");
-	return 0;
-}
-
 /* KVM's page of coalesced writes is behind struct kvm_run; how many pages
  * behind is what the extension check answers. */
 static void find_legacy(struct vm *vm)
@@ -248,7 +235,11 @@ static int add_vcpus(struct vm *vm, uint32_t nr, struct kvm_cpuid2 *cpuid)
 	}
 	vm->nr_vcpus = nr;
 	find_legacy(vm);
-	return set_first_up();
+	/* The others wait in KVM for the first one's start-up interrupt. What
+	 * KVM made of the first one is the base of what its kernel wants. */
+	if (ioctl(RF_FD_VCPUS, KVM_GET_SREGS, &vm->sregs) < 0)
+		return complain("KVM_GET_SREGS");
+	return 0;
 }
 
 int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr)
@@ -288,12 +279,14 @@ int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi)
 	return 0;
 }
 
-int vm_enter_at(const struct vm *vm, uint32_t entry)
+int vm_enter(const struct vm *vm, const struct kernel *kernel)
 {
+	struct kvm_sregs sregs = vm->sregs;
 	struct kvm_regs regs;
 
-	(void)vm;
-	pvh_regs(&regs, entry);
+	kernel_registers(kernel, &sregs, &regs);
+	if (ioctl(RF_FD_VCPUS, KVM_SET_SREGS, &sregs) < 0)
+		return complain("KVM_SET_SREGS");
 	if (ioctl(RF_FD_VCPUS, KVM_SET_REGS, &regs) < 0)
 		return complain("KVM_SET_REGS");
 	return 0;

@@ -2,7 +2,7 @@
  *
  * vm.h - the virtual machine as KVM knows it: memory, interrupts, processors
  *
- * Everything is made before the filter; afterwards only vm_enter_at() and
+ * Everything is made before the filter; afterwards only vm_enter() and
  * vm_explain() ask KVM anything from the main thread, and the vCPU threads
  * only run.
  */
@@ -14,6 +14,7 @@
 #include <ringfence/base.h>
 #include <ringfence/ring.h>
 
+#include "vmm/kernel.h"
 #include "vmm/memory.h"
 
 #define VM_VCPUS_MAX 32u
@@ -24,13 +25,14 @@ struct vm {
 	size_t run_bytes;
 	struct kvm_run *runs[VM_VCPUS_MAX]; /* fds: RF_FD_VCPUS + i */
 	struct rf_ring_page *legacy;	    /* in runs[0]; NULL: none */
+	struct kvm_sregs sregs;		    /* of the first, as KVM made it */
 };
 
 /* With an interrupt controller, a timer and the guest's memory. Says itself
  * which step failed. `mem` must outlive it. */
 RF_MUST_CHECK int vm_new(int kvm_fd, const struct memory *mem, struct vm *out);
 
-/* Its processors, the first one ready to enter at vm_enter_at(). After this
+/* Its processors, the first one ready to enter at vm_enter(). After this
  * kvm_fd is needed no more. */
 RF_MUST_CHECK int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr);
 
@@ -38,8 +40,8 @@ RF_MUST_CHECK int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr);
  * share one. */
 RF_MUST_CHECK int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi);
 
-/* Put the first vCPU at the kernel's entry point. */
-RF_MUST_CHECK int vm_enter_at(const struct vm *vm, uint32_t entry);
+/* Put the first vCPU at the kernel's entry point, in the state it wants. */
+RF_MUST_CHECK int vm_enter(const struct vm *vm, const struct kernel *kernel);
 
 /* One line that says why vCPU `index` stopped. Its thread must be parked. */
 void vm_explain(const struct vm *vm, uint32_t index);

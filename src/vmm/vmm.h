@@ -15,9 +15,9 @@
 #include <ringfence/fence.h>
 #include <ringfence/report.h>
 
+#include "vmm/boot.h"
 #include "vmm/latch.h"
 #include "vmm/memory.h"
-#include "vmm/pvh.h"
 #include "vmm/serial.h"
 #include "vmm/vdev.h"
 #include "vmm/vm.h"
@@ -50,7 +50,7 @@ struct vmm {
 	_Atomic uint64_t stray;
 	/* The stand-in's: grows whenever it got somewhere. */
 	_Atomic uint64_t progress;
-	char cmdline[PVH_CMDLINE_BYTES];
+	char cmdline[BOOT_CMDLINE_BYTES];
 };
 
 #endif

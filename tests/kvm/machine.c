@@ -141,6 +141,8 @@ static void start_vmm(struct machine *m, const struct machine_params *p,
 			       devices,
 			       "--cmdline",
 			       p->cmdline ? p->cmdline : "",
+			       "--initrd",
+			       p->initrd ? "yes" : "no",
 			       NULL };
 	int report = report_page(&m->report);
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -159,6 +161,8 @@ static void start_vmm(struct machine *m, const struct machine_params *p,
 		give(&s, kvm, RF_FD_BACKING);
 		give(&s, p->kernel, RF_FD_KERNEL);
 	}
+	if (p->initrd)
+		give(&s, p->initrd, RF_FD_INITRD);
 	for (i = 0; i < p->nr_disks; i++)
 		give(&s, socks[i], RF_FD_DEVICES + (int)i);
 	spawn(&s, "ringfence-vmm", argv, 0, &m->vmm);

@@ -36,6 +36,7 @@ struct machine_params {
 	const char *cpus;     /* NULL: "1" */
 	const char *cmdline;  /* NULL: none */
 	int kernel;	      /* borrowed; -1: none */
+	int initrd;	      /* borrowed; 0: none */
 	uint32_t nr_disks;
 	bool read_only;
 };

@@ -15,6 +15,7 @@
 #include <ringfence/virtio_mmio.h>
 
 #include "kvm/machine.h"
+#include "unit/linux_kernel.h"
 #include "unit/pvh_kernel.h"
 #include "unit/unit.h"
 
@@ -203,25 +204,153 @@ START_TEST(an_instruction_outside_of_memory_is_named)
 }
 END_TEST
 
-static void expect_refused(int kernel, const char *sentence)
+/* An initramfs of `len` bytes that begins with "ifs!". */
+static int make_initrd(size_t len)
 {
-	struct machine_params p = { .accel = "kvm", .kernel = kernel };
+	static uint8_t bytes[32 << 20];
 
-	machine_start(&machine, &p);
+	ck_assert_uint_le(len, sizeof(bytes));
+	memcpy(bytes, "ifs!", 4);
+	return linux_kernel_file(bytes, len);
+}
+
+/* What stands at the start of the initramfs, how long it is, and "64". */
+static const uint8_t linux_code[] = {
+	0x8b,	  0x86,	  0x18, 0x02, 0x00, 0x00, /* mov eax, [rsi + 0x218] */
+	0x8b,	  0x00,				  /* mov eax, [rax] */
+	SAY_0XF8,				  /* its first four bytes */
+	0x8b,	  0x86,	  0x1c, 0x02, 0x00, 0x00, /* mov eax, [rsi + 0x21c] */
+	SAY_0XFC,				  /* its length */
+	0x66,	  0xba,	  0xf8, 0x03,		  /* mov dx, 0x3f8 */
+	0x48,	  0xb8,	  0x00, 0x00, 0x00, 0x00, /* mov rax, '64' << 32 */
+	'6',	  '4',	  0x00, 0x00,		  /* and the rest of it */
+	0x48,	  0xc1,	  0xe8, 0x20,		  /* shr rax, 32 */
+	0xee,					  /* out dx, al */
+	0x88,	  0xe0,				  /* mov al, ah */
+	0xee,	  END(5),
+};
+
+static void expect_linux(int kernel)
+{
+	const struct machine_params p = { .accel = "kvm",
+					  .kernel = kernel,
+					  .initrd = make_initrd(70001) };
+
+	machine_run(&machine, &p);
+	ck_assert_uint_eq(machine.report->notified, 0x21736669);
+	ck_assert_uint_eq(machine.report->compared_bytes, 70001);
+	ck_assert_str_eq(machine.console.text, "64");
+	close(p.initrd);
+	close(kernel);
+	expect_status(5);
+}
+
+START_TEST(a_bzimage_is_entered_in_64_bit_mode_with_its_initramfs)
+{
+	linux_kernel_make(file, linux_code, sizeof(linux_code));
+	expect_linux(linux_kernel_file(file, LINUX_KERNEL_BYTES));
+}
+END_TEST
+
+START_TEST(a_vmlinux_without_a_note_is_too)
+{
+	Elf64_Ehdr *header = (Elf64_Ehdr *)(void *)file;
+	Elf64_Phdr *segment = (Elf64_Phdr *)(void *)(file + PVH_KERNEL_PHOFF);
+
+	pvh_kernel_make64(file, linux_code, sizeof(linux_code));
+	header->e_phnum = 1;
+	header->e_entry = PVH_KERNEL_GPA;
+	segment->p_vaddr = 0xffffffff81000000ull;
+	expect_linux(pvh_kernel_file(file, sizeof(file)));
+}
+END_TEST
+
+START_TEST(a_pvh_kernel_finds_its_initramfs_among_the_modules)
+{
+	static const uint8_t code[] = {
+		0x8b,	0x73, 0x10,	/* mov esi, [ebx + 16]: modules */
+		0x8b,	0x06,		/* mov eax, [esi]: address */
+		0x8b,	0x00, SAY_0XF8, /* mov eax, [eax] */
+		0x8b,	0x46, 0x08,	SAY_0XFC, /* [esi + 8]: bytes */
+		END(6),
+	};
+	int initrd = make_initrd(70001);
+
+	RUN(code, .initrd = initrd);
+	ck_assert_uint_eq(machine.report->notified, 0x21736669);
+	ck_assert_uint_eq(machine.report->compared_bytes, 70001);
+	close(initrd);
+	expect_status(6);
+}
+END_TEST
+
+static void expect_refused_with(const struct machine_params *p,
+				const char *sentence)
+{
+	machine_start(&machine, p);
 	ck_assert(machine_wait(&machine, &machine.vmm.ended));
 	ck_assert(!machine.ready);
 	expect_failure(sentence);
+}
+
+static void expect_refused(int kernel, const char *sentence)
+{
+	const struct machine_params p = { .accel = "kvm", .kernel = kernel };
+
+	expect_refused_with(&p, sentence);
 	close(kernel);
 }
+
+START_TEST(an_initramfs_larger_than_memory_is_refused)
+{
+	struct machine_params p = { .accel = "kvm" };
+
+	linux_kernel_make(file, linux_code, sizeof(linux_code));
+	p.kernel = linux_kernel_file(file, LINUX_KERNEL_BYTES);
+	p.initrd = make_initrd(16 << 20);
+	expect_refused_with(&p, "initramfs: it has 16777216 bytes, and behind "
+				"the kernel 14614528 bytes are left for it");
+	close(p.initrd);
+	p.initrd = make_initrd(0);
+	expect_refused_with(&p, "initramfs: it is empty");
+	close(p.initrd);
+	p.initrd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	expect_refused_with(&p, "initramfs: it is not a regular file");
+	close(p.initrd);
+	close(p.kernel);
+}
+END_TEST
+
+START_TEST(a_command_line_longer_than_the_kernel_takes_is_refused)
+{
+	static char text[5001];
+	struct machine_params p = { .accel = "kvm", .cmdline = text };
+
+	linux_kernel_make(file, linux_code, sizeof(linux_code));
+	p.kernel = linux_kernel_file(file, LINUX_KERNEL_BYTES);
+	memset(text, 'x', 256);
+	expect_refused_with(&p, "the kernel command line is 256 bytes long; "
+				"this kernel takes at most 255");
+	memset(text, 'x', 5000);
+	expect_refused_with(&p, "5000 bytes long; this kernel takes at most ");
+	close(p.kernel);
+	memset(text, 'x', 2048);
+	text[2048] = '\0';
+	pvh_kernel_make32(file, "\xf4", 1);
+	p.kernel = pvh_kernel_file(file, sizeof(file));
+	expect_refused_with(&p, "2048 bytes long; this kernel takes at most "
+				"2047");
+	close(p.kernel);
+}
+END_TEST
 
 START_TEST(a_file_that_is_no_kernel_is_refused)
 {
 	pvh_kernel_make32(file, "\xf4", 1);
 	file[0] = 'M';
 	expect_refused(pvh_kernel_file(file, sizeof(file)),
-		       "kernel: it is not a little-endian ELF file");
-	expect_refused(pvh_kernel_file(file, 0),
-		       "kernel: it is too short for an ELF file");
+		       "kernel: it is neither an ELF file");
+	expect_refused(pvh_kernel_file(file, 0), "nor a bzImage");
 	expect_refused(open("/dev/null", O_RDONLY | O_CLOEXEC),
 		       "kernel: it is not a regular file");
 }
@@ -501,6 +630,11 @@ int main(void)
 		what_nobody_answers_reads_as_ones_and_swallows_writes,
 		a_triple_fault_is_named,
 		an_instruction_outside_of_memory_is_named,
+		a_bzimage_is_entered_in_64_bit_mode_with_its_initramfs,
+		a_vmlinux_without_a_note_is_too,
+		a_pvh_kernel_finds_its_initramfs_among_the_modules,
+		an_initramfs_larger_than_memory_is_refused,
+		a_command_line_longer_than_the_kernel_takes_is_refused,
 		a_file_that_is_no_kernel_is_refused,
 		the_vmm_does_not_outlive_its_launcher,
 		more_processors_wait_for_their_start,

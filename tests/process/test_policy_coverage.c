@@ -96,6 +96,8 @@ static const struct act_of by_hand[] = {
 
 static const struct act_of by_hand_without_kvm[] = {
 	{ "vmm", "kernel-image", "needs a guest" },
+	{ "vmm", "initramfs", "needs a guest" },
+	{ "vmm", "kvm-set-sregs", "needs a guest" },
 	{ "vmm", "kvm-set-regs", "needs a guest" },
 	{ "vmm", "kvm-get-regs", "needs a guest" },
 	{ "vmm", "kvm-ioeventfd", "needs a guest" },

@@ -8,6 +8,7 @@
 #include "unit/pvh_kernel.h"
 #include "unit/unit.h"
 #include "vmm/elf.h"
+#include "vmm/memmap.h"
 
 static const uint8_t code[] = { 0xf4, 1, 2, 3, 4, 5, 6, 7 };
 static uint8_t file[PVH_KERNEL_BYTES];
@@ -69,6 +70,7 @@ static void expect_loaded(void)
 	ck_assert_int_eq(load(PVH_KERNEL_BYTES, &image, &why), 0);
 	ck_assert_ptr_null(why);
 	ck_assert_uint_eq(image.entry, PVH_KERNEL_GPA);
+	ck_assert(!image.is_linux64);
 	ck_assert_uint_eq(image.nr_segments, 1);
 	ck_assert_uint_eq(image.end, PVH_KERNEL_GPA + sizeof(code) + 64);
 	ck_assert_int_eq(
@@ -240,7 +242,7 @@ static const struct {
 	LOAD(p_memsz, UINT64_MAX, -ERANGE),
 	LOAD(p_memsz, 0, -EPROTO), /* nothing to load */
 	LOAD(p_paddr, 0, -ERANGE),
-	LOAD(p_paddr, ELF_LOAD_MIN - 1, -ERANGE),
+	LOAD(p_paddr, MEMMAP_LOAD_MIN - 1, -ERANGE),
 	LOAD(p_paddr, 4 << 20, -ERANGE),
 	LOAD(p_paddr, (4 << 20) - 8, -ERANGE),
 	LOAD(p_paddr, MEMORY_HOLE_START, -ERANGE),
@@ -329,17 +331,54 @@ START_TEST(more_notes_than_anybody_has_are_refused)
 }
 END_TEST
 
-START_TEST(a_bzimage_is_told_what_to_do)
+/* As the header of a vmlinux has it: entered at a physical address, linked to
+ * run in the upper half, and without a note. */
+static void make_linux(void)
+{
+	setup();
+	header()->e_entry = PVH_KERNEL_GPA + 4;
+	segment(0)->p_vaddr = 0xffffffff81000000ull;
+	header()->e_phnum = 1;
+}
+
+START_TEST(a_linux_without_the_note_is_entered_in_64_bit_mode)
 {
 	struct elf_image image;
 	const char *why;
 
-	setup();
-	file[0] = 'M';
-	file[1] = 'Z';
-	ck_assert_int_eq(load(PVH_KERNEL_BYTES, &image, &why), -EPROTO);
-	ck_assert_ptr_nonnull(strstr(why, "vmlinux"));
+	make_linux();
+	ck_assert_int_eq(load(PVH_KERNEL_BYTES, &image, &why), 0);
+	ck_assert(image.is_linux64);
+	ck_assert_uint_eq(image.entry, PVH_KERNEL_GPA + 4);
 	memory_free(&mem);
+}
+END_TEST
+
+START_TEST(the_note_wins_over_the_header)
+{
+	make_linux();
+	header()->e_phnum = 2;
+	expect_loaded();
+}
+END_TEST
+
+START_TEST(a_program_is_no_linux)
+{
+	make_linux();
+	segment(0)->p_vaddr = PVH_KERNEL_GPA;
+	expect(-EPROTO);
+	make_linux();
+	header()->e_machine = EM_386;
+	expect(-EPROTO);
+	make_linux();
+	header()->e_entry = PVH_KERNEL_GPA - 1;
+	expect(-EPROTO);
+	make_linux();
+	header()->e_entry = PVH_KERNEL_GPA + sizeof(code) + 64;
+	expect(-EPROTO);
+	make_linux();
+	header()->e_entry = segment(0)->p_vaddr;
+	expect(-EPROTO);
 }
 END_TEST
 
@@ -375,7 +414,10 @@ int main(void)
 	tcase_add_test(tcase, an_entry_beyond_4_gib_is_refused);
 	tcase_add_test(tcase, overlapping_segments_are_refused);
 	tcase_add_test(tcase, more_notes_than_anybody_has_are_refused);
-	tcase_add_test(tcase, a_bzimage_is_told_what_to_do);
+	tcase_add_test(tcase,
+		       a_linux_without_the_note_is_entered_in_64_bit_mode);
+	tcase_add_test(tcase, the_note_wins_over_the_header);
+	tcase_add_test(tcase, a_program_is_no_linux);
 	tcase_add_test(tcase,
 		       what_cannot_be_read_gives_the_reason_of_the_kernel);
 	suite_add_tcase(suite, tcase);

@@ -6,16 +6,18 @@
 #include <string.h>
 
 #include "unit/unit.h"
-#include "vmm/elf.h"
 #include "vmm/pvh.h"
 
 static struct pvh_start_info info;
-static struct pvh_memmap_entry map[8];
+static struct memmap_entry map[8];
+
+static struct boot_info boot;
 
 static void write_and_read(struct memory *mem, uint64_t bytes)
 {
+	boot = (struct boot_info){ .cmdline = "a=b c", .rsdp_gpa = 0xe0000 };
 	ck_assert_int_eq(memory_new(bytes, -1, mem), 0);
-	ck_assert_int_eq(pvh_write(mem, "a=b c"), 0);
+	ck_assert_int_eq(pvh_write(mem, &boot), 0);
 	ck_assert_int_eq(
 		memory_read(mem, PVH_START_INFO_GPA, &info, sizeof(info)), 0);
 	ck_assert_uint_le(info.memmap_entries, RF_ARRAY_LEN(map));
@@ -52,12 +54,13 @@ START_TEST(the_kernel_finds_its_command_line_and_memory)
 	ck_assert_uint_eq(info.magic, PVH_MAGIC);
 	ck_assert_uint_eq(info.version, 1);
 	ck_assert_uint_eq(info.nr_modules, 0);
-	ck_assert_uint_eq(info.rsdp_paddr, 0);
+	ck_assert_uint_eq(info.modlist_paddr, 0);
+	ck_assert_uint_eq(info.rsdp_paddr, 0xe0000);
 	ck_assert_int_eq(memory_read(&mem, info.cmdline_paddr, cmdline, 6), 0);
 	ck_assert_str_eq(cmdline, "a=b c");
 	ck_assert_uint_eq(info.memmap_entries, 3);
-	ck_assert_uint_eq(map[1].type, PVH_MEMORY_RESERVED);
-	ck_assert_uint_eq(map[2].addr, ELF_LOAD_MIN);
+	ck_assert_uint_eq(map[1].type, MEMMAP_RESERVED);
+	ck_assert_uint_eq(map[2].addr, MEMMAP_LOAD_MIN);
 	check_map(&mem);
 	memory_free(&mem);
 }
@@ -78,27 +81,53 @@ END_TEST
 
 START_TEST(a_command_line_fits_or_is_refused)
 {
-	char text[PVH_CMDLINE_BYTES + 1];
+	char text[BOOT_CMDLINE_BYTES + 1];
 	struct memory mem;
 
 	ck_assert_int_eq(memory_new(8 << 20, -1, &mem), 0);
 	memset(text, 'x', sizeof(text));
-	text[PVH_CMDLINE_BYTES - 1] = '\0';
-	ck_assert_int_eq(pvh_write(&mem, text), 0);
-	text[PVH_CMDLINE_BYTES - 1] = 'x';
-	text[PVH_CMDLINE_BYTES] = '\0';
-	ck_assert_int_eq(pvh_write(&mem, text), -EINVAL);
+	boot = (struct boot_info){ .cmdline = text };
+	text[BOOT_CMDLINE_BYTES - 1] = '\0';
+	ck_assert_int_eq(pvh_write(&mem, &boot), 0);
+	text[BOOT_CMDLINE_BYTES - 1] = 'x';
+	text[BOOT_CMDLINE_BYTES] = '\0';
+	ck_assert_int_eq(pvh_write(&mem, &boot), -EINVAL);
+	memory_free(&mem);
+}
+END_TEST
+
+START_TEST(an_initramfs_is_the_one_module)
+{
+	struct pvh_module module;
+	struct memory mem;
+
+	boot = (struct boot_info){ .cmdline = "",
+				   .initrd_gpa = 0x300000,
+				   .initrd_bytes = 12345 };
+	ck_assert_int_eq(memory_new(8 << 20, -1, &mem), 0);
+	ck_assert_int_eq(pvh_write(&mem, &boot), 0);
+	ck_assert_int_eq(
+		memory_read(&mem, PVH_START_INFO_GPA, &info, sizeof(info)), 0);
+	ck_assert_uint_eq(info.nr_modules, 1);
+	ck_assert_int_eq(
+		memory_read(&mem, info.modlist_paddr, &module, sizeof(module)),
+		0);
+	ck_assert_uint_eq(module.paddr, 0x300000);
+	ck_assert_uint_eq(module.bytes, 12345);
+	ck_assert_uint_eq(module.cmdline_paddr, 0);
 	memory_free(&mem);
 }
 END_TEST
 
 START_TEST(nothing_of_it_reaches_where_kernels_are_loaded)
 {
-	ck_assert_uint_le(PVH_GDT_GPA + 32, PVH_START_INFO_GPA);
-	ck_assert_uint_le(PVH_START_INFO_GPA + sizeof(info), PVH_MEMMAP_GPA);
-	ck_assert_uint_le(PVH_MEMMAP_GPA + sizeof(map), PVH_CMDLINE_GPA);
-	ck_assert_uint_le(PVH_CMDLINE_GPA + PVH_CMDLINE_BYTES, PVH_LOW_RAM_END);
-	ck_assert_uint_le(PVH_LOW_RAM_END, ELF_LOAD_MIN);
+	ck_assert_uint_le(BOOT_GDT_GPA + 32, PVH_START_INFO_GPA);
+	ck_assert_uint_le(PVH_MODULES_GPA + sizeof(struct pvh_module),
+			  PVH_MEMMAP_GPA);
+	ck_assert_uint_le(PVH_MEMMAP_GPA + sizeof(map), BOOT_CMDLINE_GPA);
+	ck_assert_uint_le(BOOT_CMDLINE_GPA + BOOT_CMDLINE_BYTES,
+			  MEMMAP_LOW_RAM_END);
+	ck_assert_uint_le(MEMMAP_LOW_RAM_END, MEMMAP_LOAD_MIN);
 }
 END_TEST
 
@@ -119,7 +148,7 @@ static void check_segment(const struct memory *mem, struct kvm_segment s)
 {
 	uint64_t d;
 
-	ck_assert_int_eq(memory_read(mem, PVH_GDT_GPA + s.selector, &d, 8), 0);
+	ck_assert_int_eq(memory_read(mem, BOOT_GDT_GPA + s.selector, &d, 8), 0);
 	ck_assert_uint_eq(base_of(d), s.base);
 	ck_assert_uint_eq(limit_of(d), s.limit);
 	ck_assert_uint_eq(d >> 40 & 0xf, s.type);
@@ -135,14 +164,15 @@ START_TEST(registers_and_table_say_the_same)
 	struct memory mem;
 
 	ck_assert_int_eq(memory_new(8 << 20, -1, &mem), 0);
-	ck_assert_int_eq(pvh_write(&mem, ""), 0);
+	boot = (struct boot_info){ .cmdline = "" };
+	ck_assert_int_eq(pvh_write(&mem, &boot), 0);
 	memset(&sregs, 0xff, sizeof(sregs));
 	pvh_sregs(&sregs);
 	check_segment(&mem, sregs.cs);
 	check_segment(&mem, sregs.ds);
 	check_segment(&mem, sregs.ss);
 	check_segment(&mem, sregs.tr);
-	ck_assert_uint_eq(sregs.gdt.base, PVH_GDT_GPA);
+	ck_assert_uint_eq(sregs.gdt.base, BOOT_GDT_GPA);
 	ck_assert_uint_eq(sregs.cr0 & 0x80000001u, 1); /* no paging */
 	ck_assert_uint_eq(sregs.cr4, 0);
 	ck_assert_uint_eq(sregs.efer, 0);
@@ -162,6 +192,7 @@ int main(void)
 		the_kernel_finds_its_command_line_and_memory,
 		memory_behind_the_hole_is_told_too,
 		a_command_line_fits_or_is_refused,
+		an_initramfs_is_the_one_module,
 		nothing_of_it_reaches_where_kernels_are_loaded,
 		registers_and_table_say_the_same,
 	};
