@@ -84,41 +84,58 @@ void bus_port_read(struct vmm *vmm, uint16_t port, void *data, uint32_t len)
 			bytes[i] = serial_read(&vmm->serial, reg);
 			continue;
 		}
+		if (power_read(&vmm->power, (uint16_t)(port + i), &bytes[i]))
+			continue;
 		bytes[i] = 0xff;
 		count_stray(vmm);
 	}
 }
 
-static void write_serial(struct vmm *vmm, uint16_t port, const uint8_t *bytes,
-			 uint32_t len)
+static _Noreturn void end_guest(struct vmm *vmm, uint32_t slot, uint32_t status)
 {
-	uint32_t i;
+	work_end(&vmm->work, slot, WORK_ENDED, status);
+	work_park(&vmm->work, slot);
+}
 
-	for (i = 0; i < len; i++) {
-		uint32_t reg = port + i - SERIAL_PORT;
+static void write_byte(struct vmm *vmm, uint32_t slot, uint16_t port,
+		       uint8_t byte)
+{
+	uint32_t reg = (uint32_t)port - SERIAL_PORT;
 
-		if (reg < SERIAL_PORTS)
-			serial_write(&vmm->serial, reg, bytes[i]);
-		else
-			count_stray(vmm);
+	if (reg < SERIAL_PORTS) {
+		serial_write(&vmm->serial, reg, byte);
+		return;
+	}
+	switch (power_write(&vmm->power, port, byte)) {
+	case POWER_OFF:
+	case POWER_RESET:
+		end_guest(vmm, slot, 0);
+	case POWER_TAKEN:
+		return;
+	case POWER_NOT_MINE:
+	default:
+		count_stray(vmm);
+		return;
 	}
 }
 
 void bus_port_write(struct vmm *vmm, uint32_t slot, uint16_t port,
 		    const void *data, uint32_t len)
 {
+	const uint8_t *bytes = data;
 	uint32_t value = 0;
+	uint32_t i;
 
 	memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
 	switch (debugport_write(vmm->report, port, len, value)) {
 	case DEBUGPORT_ENDED:
-		work_end(&vmm->work, slot, WORK_ENDED, value);
-		work_park(&vmm->work, slot);
+		end_guest(vmm, slot, value);
 	case DEBUGPORT_COUNTED:
 		return;
 	case DEBUGPORT_NOT_MINE:
 	default:
-		write_serial(vmm, port, data, len);
+		for (i = 0; i < len; i++)
+			write_byte(vmm, slot, (uint16_t)(port + i), bytes[i]);
 		return;
 	}
 }

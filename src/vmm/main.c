@@ -41,6 +41,7 @@
 #include <ringfence/log.h>
 #include <ringfence/policy.h>
 
+#include "vmm/acpi.h"
 #include "vmm/initrd.h"
 #include "vmm/kernel.h"
 #include "vmm/options.h"
@@ -341,6 +342,7 @@ static int load_initrd(struct vmm *vmm, const struct kernel *kernel,
 static int load_kernel(struct vmm *vmm, const struct outside *outside)
 {
 	struct boot_info info = { .cmdline = vmm->cmdline,
+				  .rsdp_gpa = ACPI_GPA,
 				  .initrd_bytes = outside->initrd_bytes };
 	const char *why = NULL;
 	struct kernel kernel;
@@ -360,7 +362,9 @@ static int load_kernel(struct vmm *vmm, const struct outside *outside)
 	rc = load_initrd(vmm, &kernel, &info);
 	if (rc < 0)
 		return rc;
-	rc = kernel_tell(&kernel, &vmm->memory, &info);
+	rc = acpi_write(&vmm->memory, vmm->nr_vcpus);
+	if (rc == 0)
+		rc = kernel_tell(&kernel, &vmm->memory, &info);
 	if (rc < 0)
 		return complain("boot structures", rc);
 	return vm_enter(&vmm->vm, &kernel);

@@ -20,19 +20,14 @@
 #include <ringfence/fence.h>
 #include <ringfence/log.h>
 
+#include "vmm/cpuid.h"
 #include "vmm/vm.h"
 
 /* Three pages and one that Intel processors need to run real mode; both in the
  * hole below 4 GiB, where neither memory nor devices are. */
 #define VM_TSS_GPA 0xfffbd000ul
 #define VM_IDENTITY_MAP_GPA 0xfffbc000ull
-#define VM_CPUID_ENTRIES 256u
 #define VM_PAGE_BYTES 4096u
-
-enum {
-	VM_CPUID_TSC_DEADLINE = 1u << 24, /* leaf 1, ecx */
-	VM_CPUID_HYPERVISOR = 1u << 31,
-};
 
 static int complain(const char *step)
 {
@@ -151,48 +146,30 @@ int vm_new(int kvm_fd, const struct memory *mem, struct vm *out)
 	return 0;
 }
 
-/* What the host's processor and KVM can do, with only what differs between
- * the vCPUs put right. */
-static void personalize(struct kvm_cpuid2 *cpuid, uint32_t id, uint32_t nr,
-			bool tsc_deadline)
+/* What firmware does, before a kernel is entered: memory is cached unless page
+ * tables say otherwise, and string instructions are fast. A processor that has
+ * no such register does without. */
+static void set_msrs(int vcpu_fd)
 {
+	static const struct kvm_msr_entry msrs[] = {
+		{ .index = 0x2ff, .data = 0x806 }, /* MTRRs on, write-back */
+		{ .index = 0x1a0, .data = 0x1 },   /* IA32_MISC_ENABLE */
+	};
+	union {
+		struct kvm_msrs head;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(msrs[0])];
+	} one;
 	uint32_t i;
 
-	for (i = 0; i < cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
-
-		switch (e->function) {
-		case 0x1:
-			/* Initial APIC id; logical processors. */
-			e->ebx = (e->ebx & 0x0000ffffu) | id << 24 | nr << 16;
-			e->ecx |= VM_CPUID_HYPERVISOR;
-			if (tsc_deadline)
-				e->ecx |= VM_CPUID_TSC_DEADLINE;
-			break;
-		case 0xb: /* extended topology: x2APIC id */
-		case 0x1f:
-			e->edx = id;
-			break;
-		default:
-			break;
-		}
+	for (i = 0; i < RF_ARRAY_LEN(msrs); i++) {
+		memset(&one, 0, sizeof(one));
+		one.head.nmsrs = 1;
+		memcpy(one.head.entries, &msrs[i], sizeof(msrs[i]));
+		(void)ioctl(vcpu_fd, KVM_SET_MSRS, &one);
 	}
 }
 
-static int set_cpuid(const struct vm *vm, uint32_t id, uint32_t nr,
-		     struct kvm_cpuid2 *cpuid)
-{
-	bool tsc_deadline = ioctl(vm->fd, KVM_CHECK_EXTENSION,
-				  (long)KVM_CAP_TSC_DEADLINE_TIMER) > 0;
-
-	personalize(cpuid, id, nr, tsc_deadline);
-	if (ioctl(RF_FD_VCPUS + (int)id, KVM_SET_CPUID2, cpuid) < 0)
-		return complain("KVM_SET_CPUID2");
-	return 0;
-}
-
-static int add_vcpu(struct vm *vm, uint32_t id, uint32_t nr,
-		    struct kvm_cpuid2 *cpuid)
+static int add_vcpu(struct vm *vm, uint32_t id, struct kvm_cpuid2 *cpuid)
 {
 	int fd = RF_FD_VCPUS + (int)id;
 	void *run;
@@ -207,7 +184,11 @@ static int add_vcpu(struct vm *vm, uint32_t id, uint32_t nr,
 	if (run == MAP_FAILED)
 		return complain("mapping of a vCPU");
 	vm->runs[id] = run;
-	return set_cpuid(vm, id, nr, cpuid);
+	cpuid_personalize(cpuid, id);
+	if (ioctl(fd, KVM_SET_CPUID2, cpuid) < 0)
+		return complain("KVM_SET_CPUID2");
+	set_msrs(fd);
+	return 0;
 }
 
 /* KVM's page of coalesced writes is behind struct kvm_run; how many pages
@@ -225,11 +206,18 @@ static void find_legacy(struct vm *vm)
 
 static int add_vcpus(struct vm *vm, uint32_t nr, struct kvm_cpuid2 *cpuid)
 {
+	const bool tsc_deadline = ioctl(vm->fd, KVM_CHECK_EXTENSION,
+					(long)KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	uint32_t i;
 	int rc;
 
+	rc = cpuid_fit(cpuid, nr, tsc_deadline);
+	if (rc < 0) {
+		rf_log("/dev/kvm: its CPUID has too many leaves");
+		return rc;
+	}
 	for (i = 0; i < nr; i++) {
-		rc = add_vcpu(vm, i, nr, cpuid);
+		rc = add_vcpu(vm, i, cpuid);
 		if (rc < 0)
 			return rc;
 	}
@@ -257,11 +245,11 @@ int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr)
 		return -ENOTSUP;
 	}
 	vm->run_bytes = (size_t)bytes;
-	cpuid = calloc(1, sizeof(*cpuid) +
-				  VM_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES_MAX *
+						   sizeof(cpuid->entries[0]));
 	if (!cpuid)
 		return -ENOMEM;
-	cpuid->nent = VM_CPUID_ENTRIES;
+	cpuid->nent = CPUID_ENTRIES_MAX;
 	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0)
 		rc = complain("KVM_GET_SUPPORTED_CPUID");
 	else

@@ -18,6 +18,7 @@
 #include "vmm/boot.h"
 #include "vmm/latch.h"
 #include "vmm/memory.h"
+#include "vmm/power.h"
 #include "vmm/serial.h"
 #include "vmm/vdev.h"
 #include "vmm/vm.h"
@@ -43,6 +44,7 @@ struct vmm {
 	struct memory memory;
 	struct rf_doorbell_set *doorbells;
 	struct serial serial;
+	struct power power;
 	struct work work;
 	struct rf_report *report;
 	bool running; /* main thread: GO was received */

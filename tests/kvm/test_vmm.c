@@ -301,6 +301,49 @@ static void expect_refused(int kernel, const char *sentence)
 	close(kernel);
 }
 
+START_TEST(powering_off_ends_it_with_status_0)
+{
+	static const uint8_t code[] = {
+		0x66,	  0xba, 0x04,	0x06, /* mov dx, 0x604 */
+		0x66,	  0xed,		      /* in ax, dx */
+		SAY_0XF8,		      /* SCI_EN */
+		0x66,	  0xb8, 0x00,	0x14, /* mov ax, 5 << 10 */
+		0x66,	  0xef,		      /* out dx, ax: the type alone */
+		0x66,	  0xb8, 0x00,	0x34, /* and SLP_EN */
+		0x66,	  0xef, END(9),
+	};
+
+	RUN(code, 0);
+	ck_assert_uint_eq(machine.report->notified & 0xffff, 1);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_reset_ends_it_with_status_0)
+{
+	static const uint8_t code[] = { 0xb0, 0xfe, 0xe6, 0x64, END(9) };
+
+	RUN(code, 0);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_kernel_is_told_where_the_acpi_tables_are)
+{
+	static const uint8_t code[] = {
+		0x8b, 0x73, 0x20,	      /* mov esi, [ebx + 32]: rsdp */
+		0x8b, 0x06, SAY_0XF8,	      /* "RSD " */
+		0x8b, 0x46, 0x18,	      /* mov eax, [esi + 24]: xsdt */
+		0x8b, 0x00, SAY_0XFC, END(7), /* "XSDT" */
+	};
+
+	RUN(code, .cpus = "8");
+	ck_assert_uint_eq(machine.report->notified, 0x20445352);
+	ck_assert_uint_eq(machine.report->compared_bytes, 0x54445358);
+	expect_status(7);
+}
+END_TEST
+
 START_TEST(an_initramfs_larger_than_memory_is_refused)
 {
 	struct machine_params p = { .accel = "kvm" };
@@ -633,6 +676,9 @@ int main(void)
 		a_bzimage_is_entered_in_64_bit_mode_with_its_initramfs,
 		a_vmlinux_without_a_note_is_too,
 		a_pvh_kernel_finds_its_initramfs_among_the_modules,
+		powering_off_ends_it_with_status_0,
+		a_reset_ends_it_with_status_0,
+		a_kernel_is_told_where_the_acpi_tables_are,
 		an_initramfs_larger_than_memory_is_refused,
 		a_command_line_longer_than_the_kernel_takes_is_refused,
 		a_file_that_is_no_kernel_is_refused,
