@@ -24,6 +24,8 @@
 /* Where descriptors live inside a fence, so that filters can name them.
  * (src/fence/inherit.h gives each one's reason.) */
 enum rf_fd_place {
+	/* vmm: the guest's serial port, in; if anything comes in there */
+	RF_FD_CONSOLE_IN = 0,
 	RF_FD_CONSOLE = 1,  /* vmm: the guest's serial port, out */
 	RF_FD_LOG = 2,	    /* log lines */
 	RF_FD_CONTROL = 3,  /* device: vhost-user; vmm: the launcher */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -49,7 +50,7 @@ struct constant {
 /* clang-format off */
 static const struct constant constants[] = {
 	/* places of descriptors */
-	C(RF_FD_CONSOLE), C(RF_FD_LOG), C(RF_FD_CONTROL), C(RF_FD_REPORT),
+	C(RF_FD_CONSOLE_IN), C(RF_FD_CONSOLE), C(RF_FD_LOG), C(RF_FD_CONTROL), C(RF_FD_REPORT),
 	C(RF_FD_BACKING), C(RF_FD_EPOLL), C(RF_FD_RING), C(RF_FD_WAKE),
 	C(RF_FD_TIMER), C(RF_FD_KERNEL), C(RF_FD_VM), C(RF_FD_INITRD),
 	C(RF_FD_DEVICES),
@@ -84,7 +85,8 @@ static const struct constant constants[] = {
 	C(PR_SET_NAME),
 	C(SECCOMP_SET_MODE_FILTER),
 	/* KVM */
-	C(KVM_RUN), C(KVM_SET_REGS), C(KVM_GET_REGS), C(KVM_SET_SREGS),
+	C(TCSETS), C(KVM_RUN), C(KVM_SET_REGS), C(KVM_GET_REGS),
+	C(KVM_SET_SREGS),
 	C(KVM_GET_SREGS), C(KVM_IRQFD), C(KVM_IOEVENTFD), C(KVM_IRQ_LINE),
 	C(KVM_REGISTER_COALESCED_MMIO), C(KVM_UNREGISTER_COALESCED_MMIO),
 	C(KVM_CREATE_COALESCED_MMIO_BUFFER), C(KVM_REGISTER_COALESCED_MMIO2),

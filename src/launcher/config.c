@@ -205,6 +205,12 @@ static int read_append(const struct item *it)
 	return read_text(it, it->s->append, sizeof(it->s->append));
 }
 
+static int read_console(const struct item *it)
+{
+	it->s->console = json_is_true(it->value);
+	return 0;
+}
+
 static int read_device_death(const struct item *it)
 {
 	char at[PATH_BYTES + 64];
@@ -638,6 +644,7 @@ static int read_top(const struct item *it)
 		{ "accel", JSON_STRING, read_accel },
 		{ "doorbell", JSON_STRING, read_doorbell },
 		{ "append", JSON_STRING, read_append },
+		{ "console", JSON_TRUE, read_console },
 		{ "on_device_death", JSON_STRING, read_device_death },
 		{ "disks", JSON_ARRAY, read_disks },
 		{ "jailer", JSON_OBJECT, read_jailer },

@@ -64,16 +64,20 @@ static int make_wires(struct wires *w, struct vm *vm, uint32_t nr_disks,
 	return 0;
 }
 
-/* From here on signals are read, not delivered: no handler, no race. */
+/* From here on signals are read, not delivered: no handler, no race. All that
+ * would end us and can come from outside: we end in order, and leave the
+ * terminal as it was. */
 static int take_signals(struct vm *vm, struct complaint *c)
 {
+	static const int taken[] = { SIGINT,	SIGTERM, SIGHUP,  SIGQUIT,
+				     SIGALRM,	SIGUSR1, SIGUSR2, SIGXCPU,
+				     SIGVTALRM, SIGPROF, SIGPWR,  SIGCHLD };
 	sigset_t set;
+	size_t i;
 
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGCHLD);
+	for (i = 0; i < RF_ARRAY_LEN(taken); i++)
+		(void)sigaddset(&set, taken[i]);
 	/* Who runs us may have left SIGCHLD ignored: children would be reaped
 	 * for us, and we would wait for them for ever. */
 	(void)signal(SIGCHLD, SIG_DFL);
@@ -267,6 +271,10 @@ static int spawn_vmm(struct vm *vm, const struct settings *s,
 		add_pair(&a, "--cmdline", s->append);
 	if (s->jailer.root[0])
 		add_pair(&a, "--root", s->jailer.root);
+	if (vm->input != TERMINAL_NONE) {
+		add_pair(&a, "--input", terminal_input_name(vm->input));
+		add_fd(&spawn, STDIN_FILENO, RF_FD_CONSOLE_IN);
+	}
 	spawn.argv = argv_of(&a);
 	add_fd(&spawn, STDOUT_FILENO, RF_FD_CONSOLE);
 	add_fd(&spawn, w->control, RF_FD_CONTROL);
@@ -291,7 +299,8 @@ static void init(struct vm *vm, const struct settings *s,
 			   .nr = 1 + im->nr_disks,
 			   .cgroup = { .parent = -1, .dir = -1 },
 			   .stands_in = im->kvm < 0,
-			   .keep_on_device_death = s->keep_on_device_death };
+			   .keep_on_device_death = s->keep_on_device_death,
+			   .input = terminal_choose(s) };
 	for (i = 0; i < VM_PROCESSES_MAX; i++) {
 		struct vm_process *proc = &vm->procs[i];
 

@@ -30,6 +30,14 @@ const char options_run_help[] =
 	"  --initrd FILE        an initramfs for that kernel\n"
 	"  --memory SIZE        default 128M\n"
 	"  --cpus N             1 to 32, default 1\n"
+	"  --console            standard input is the guest's serial port: a "
+	"pipe or file\n"
+	"                       until its end. A terminal is, without asking, "
+	"if there is\n"
+	"                       a kernel to read it: in raw mode, Ctrl-A x "
+	"ends "
+	"the VM,\n"
+	"                       Ctrl-A a sends Ctrl-A\n"
 	"  --append TEXT        more for the kernel's command line\n"
 	"  --accel KIND         auto (default), kvm, or none: a stand-in plays "
 	"the built-in\n"
@@ -59,6 +67,7 @@ enum {
 	OPT_MEMORY,
 	OPT_CPUS,
 	OPT_APPEND,
+	OPT_CONSOLE,
 	OPT_ACCEL,
 	OPT_DOORBELL,
 	OPT_DEVICE_DEATH,
@@ -76,6 +85,7 @@ static const struct option_spec run_specs[] = {
 	{ "--memory", true, OPT_MEMORY },
 	{ "--cpus", true, OPT_CPUS },
 	{ "--append", true, OPT_APPEND },
+	{ "--console", false, OPT_CONSOLE },
 	{ "--accel", true, OPT_ACCEL },
 	{ "--doorbell", true, OPT_DOORBELL },
 	{ "--on-device-death", true, OPT_DEVICE_DEATH },
@@ -217,6 +227,9 @@ static int apply(struct settings *s, const struct option *o,
 	case OPT_DEVICE_DEATH:
 		return settings_device_death(s, "--on-device-death", o->value,
 					     c);
+	case OPT_CONSOLE:
+		s->console = true;
+		return 0;
 	case OPT_WHO:
 		s->who = true;
 		return 0;

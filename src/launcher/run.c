@@ -36,9 +36,16 @@ int run_vm(struct vm *vm, const struct settings *s, struct images *im)
 		return vm_status(vm);
 	if (s->who)
 		who_show(vm, STDOUT_FILENO);
-	if (!vm_confine(vm))
+	/* Not before everything stands: who waits for that may want to end it
+	 * by Ctrl-C. */
+	if (vm->input == TERMINAL_KEYS && !terminal_raw())
+		say("the terminal cannot be set to raw mode");
+	if (!vm_confine(vm)) {
+		terminal_restore();
 		return vm_status(vm);
+	}
 	vm_run(vm);
+	terminal_restore();
 	if (vm->report >= 0)
 		report_write(vm, vm->report);
 	return vm_status(vm);

@@ -91,6 +91,7 @@ struct settings {
 	char append[SETTINGS_APPEND_BYTES];
 	char report[PATH_MAX]; /* "": none */
 	bool who;
+	bool console; /* standard input is the guest's, whatever it is */
 	bool keep_on_device_death;
 	struct settings_disk disks[SETTINGS_DISKS_MAX];
 	uint32_t nr_disks;

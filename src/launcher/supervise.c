@@ -25,6 +25,7 @@
  *          close (VM_FD_CONTROL, VM_FD_SIGNALS, VM_FD_CGROUP,
  *          VM_FD_CGROUP_PARENT, VM_FD_PIDFDS..+31);
  *          clock_gettime (where the vdso cannot);
+ *          ioctl (standard input, TCSETS; terminal.c);
  *          exit_group.
  */
 #include <errno.h>

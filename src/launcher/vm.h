@@ -19,6 +19,7 @@
 #include "launcher/cgroup.h"
 #include "launcher/images.h"
 #include "launcher/settings.h"
+#include "launcher/terminal.h"
 
 #define VM_PROCESSES_MAX (1 + SETTINGS_DISKS_MAX)
 
@@ -64,6 +65,7 @@ struct vm {
 	enum vm_phase phase;
 	bool stands_in; /* no KVM: the vCPU process plays the guest */
 	bool keep_on_device_death;
+	enum terminal_input input; /* what standard input is to the guest */
 	bool ready;
 	uint32_t doorbell; /* enum rf_doorbell_kind, once ready */
 	bool ended;

@@ -71,11 +71,16 @@ static int complain(const char *step, int rc)
 /* 2 */
 static void cross(const struct options *o)
 {
-	int keep[7 + RF_FENCE_DEVICES_MAX] = { RF_FD_CONSOLE, RF_FD_LOG,
-					       RF_FD_CONTROL, RF_FD_REPORT };
-	struct rf_fence fence = { .root = o->root, .keep = keep, .nr_keep = 4 };
+	static const int always[] = { RF_FD_CONSOLE, RF_FD_LOG, RF_FD_CONTROL,
+				      RF_FD_REPORT };
+	int keep[8 + RF_FENCE_DEVICES_MAX];
+	struct rf_fence fence = { .root = o->root, .keep = keep };
 	uint32_t i;
 
+	if (o->input != INPUT_NONE)
+		keep[fence.nr_keep++] = RF_FD_CONSOLE_IN;
+	for (i = 0; i < RF_ARRAY_LEN(always); i++)
+		keep[fence.nr_keep++] = always[i];
 	if (o->kvm) {
 		keep[fence.nr_keep++] = RF_FD_BACKING;
 		keep[fence.nr_keep++] = RF_FD_KERNEL;
@@ -197,7 +202,7 @@ static int make_serial(struct vmm *vmm)
 			return complain("eventfd", -errno);
 		rc = vm_irqfd(&vmm->vm, irq, SERIAL_IRQ);
 	}
-	serial_init(&vmm->serial, RF_FD_CONSOLE, irq);
+	serial_init(&vmm->serial, RF_FD_CONSOLE, irq, RF_FD_WAKE);
 	return rc;
 }
 
@@ -263,7 +268,7 @@ static int make_everything(struct vmm *vmm, const struct options *o)
 		rc = make_devices(vmm, o);
 	release_low_fds(occupied);
 	if (rc == 0)
-		rc = serve_prepare(vmm);
+		rc = serve_prepare(vmm, o->input);
 	if (rc == 0)
 		rc = work_init(&vmm->work, RF_FD_WAKE, o->nr_cpus);
 	return rc;

@@ -22,12 +22,14 @@ static const char options_text[] =
 	"                     --doorbell auto|coalesced2|ioeventfd|coalesced|"
 	"exit\n"
 	"                     --devices N [--root DIR] [--cmdline TEXT]\n"
-	"                     [--initrd yes|no]\n"
+	"                     [--initrd yes|no] [--input "
+	"none|stream|terminal]\n"
 	"       ringfence-vmm --help | --version\n"
 	"\n"
 	"The vCPU process of one microVM. `ringfence run` starts it and passes "
 	"the\n"
-	"descriptors it needs (console 1, log 2, launcher 3, report 4, "
+	"descriptors it needs (input 0, console 1, log 2, launcher 3, report "
+	"4, "
 	"/dev/kvm "
 	"5,\n"
 	"kernel 10, initramfs 12, device sockets from 16); it cannot be used "
@@ -129,6 +131,24 @@ static int take_initrd(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
+static int take_input(struct parser *p, const char *name, const char *value)
+{
+	static const char *const kinds[] = {
+		[INPUT_NONE] = "none",
+		[INPUT_STREAM] = "stream",
+		[INPUT_TERMINAL] = "terminal",
+	};
+	uint32_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(kinds); i++) {
+		if (strcmp(value, kinds[i]) != 0)
+			continue;
+		p->out->input = (enum input_kind)i;
+		return 0;
+	}
+	return refuse(p, name, value, "none, stream or terminal");
+}
+
 static const struct {
 	const char *name;
 	option_fn *take;
@@ -142,6 +162,7 @@ static const struct {
 	{ "--root", take_root, false },
 	{ "--cmdline", take_cmdline, false },
 	{ "--initrd", take_initrd, false },
+	{ "--input", take_input, false },
 };
 
 static int take_one(struct parser *p, const char *name, const char *value)

@@ -8,6 +8,8 @@
 #include <ringfence/base.h>
 #include <ringfence/doorbell.h>
 
+#include "vmm/input.h"
+
 #define OPTIONS_CPUS_MAX 32u
 
 struct options {
@@ -15,8 +17,9 @@ struct options {
 	uint32_t nr_cpus;
 	uint32_t nr_devices;
 	bool kvm;
-	bool initrd;	   /* at RF_FD_INITRD */
-	bool any_doorbell; /* "auto" */
+	bool initrd;	       /* at RF_FD_INITRD */
+	enum input_kind input; /* at RF_FD_CONSOLE_IN */
+	bool any_doorbell;     /* "auto" */
 	enum rf_doorbell_kind doorbell;
 	const char *root;    /* NULL: an empty one */
 	const char *cmdline; /* "" if none was given */

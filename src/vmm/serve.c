@@ -8,7 +8,7 @@
  * Needs:   epoll_wait, epoll_ctl(DEL), sendto and recvfrom on RF_FD_CONTROL,
  *          read on RF_FD_WAKE and RF_FD_TIMER, timerfd_settime, write on
  *          RF_FD_CONSOLE and RF_FD_LOG, close (a lost device's socket), and
- *          what vdev.c, vm.c and the doorbells need.
+ *          what input.c, vdev.c, vm.c and the doorbells need.
  * Never:   takes a vCPU thread's word for more than a register write.
  */
 #include <errno.h>
@@ -36,6 +36,7 @@ enum serve_source {
 	SERVE_LAUNCHER,
 	SERVE_WORK,
 	SERVE_TIMER,
+	SERVE_INPUT,
 	SERVE_DEVICE, /* index: the device */
 	SERVE_ERROR,  /* index: device * VDEV_QUEUES_MAX + queue */
 };
@@ -90,7 +91,7 @@ static int watch_devices(const struct vmm *vmm)
 	return rc;
 }
 
-int serve_prepare(struct vmm *vmm)
+int serve_prepare(struct vmm *vmm, enum input_kind input)
 {
 	int rc;
 
@@ -108,6 +109,12 @@ int serve_prepare(struct vmm *vmm)
 		rc = watch(SERVE_WORK, 0, RF_FD_WAKE);
 	if (rc == 0)
 		rc = watch(SERVE_TIMER, 0, RF_FD_TIMER);
+	if (rc == 0) {
+		rc = input_init(&vmm->input, input, &vmm->serial,
+				(uint64_t)SERVE_INPUT << 32);
+		if (rc < 0)
+			complain("standard input", rc);
+	}
 	return rc < 0 ? rc : watch_devices(vmm);
 }
 
@@ -148,6 +155,7 @@ static void start_running(struct server *s)
 	}
 	for (i = 0; i < vmm->nr_vcpus; i++)
 		vcpu_go(&vmm->vcpus[i]);
+	(void)input_look(&vmm->input);
 }
 
 static void on_launcher(struct server *s)
@@ -253,8 +261,22 @@ static void check_standin(struct server *s)
 	end(s, 1);
 }
 
+static void on_input(struct server *s, bool end_it)
+{
+	if (end_it && !s->ended)
+		on_ended(s, 0);
+}
+
+/* Time has passed, or a vCPU's port can take more. */
+static void look_for_input(struct server *s)
+{
+	if (s->vmm->running)
+		on_input(s, input_look(&s->vmm->input));
+}
+
 static void on_tick(struct server *s)
 {
+	look_for_input(s);
 	serial_flush_stale(&s->vmm->serial);
 	sum_up(s->vmm);
 	check_standin(s);
@@ -285,6 +307,10 @@ static void on_event(struct server *s, const struct epoll_event *ev)
 		break;
 	case SERVE_WORK:
 		work_serve(&s->vmm->work, on_work, s);
+		look_for_input(s);
+		break;
+	case SERVE_INPUT:
+		on_input(s, input_ready(&s->vmm->input));
 		break;
 	case SERVE_TIMER:
 		on_timer(s);

@@ -9,7 +9,7 @@
 
 /* Before the filter: RF_FD_EPOLL, RF_FD_WAKE and RF_FD_TIMER, watching the
  * launcher and the devices. */
-RF_MUST_CHECK int serve_prepare(struct vmm *vmm);
+RF_MUST_CHECK int serve_prepare(struct vmm *vmm, enum input_kind input);
 
 /* Say READY, wait for GO, run. Returns the exit status of the process: 0 when
  * the guest ended and the launcher was told so. */

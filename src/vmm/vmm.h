@@ -16,6 +16,7 @@
 #include <ringfence/report.h>
 
 #include "vmm/boot.h"
+#include "vmm/input.h"
 #include "vmm/latch.h"
 #include "vmm/memory.h"
 #include "vmm/power.h"
@@ -44,6 +45,7 @@ struct vmm {
 	struct memory memory;
 	struct rf_doorbell_set *doorbells;
 	struct serial serial;
+	struct input input;
 	struct power power;
 	struct work work;
 	struct rf_report *report;

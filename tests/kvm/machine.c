@@ -143,6 +143,8 @@ static void start_vmm(struct machine *m, const struct machine_params *p,
 			       p->cmdline ? p->cmdline : "",
 			       "--initrd",
 			       p->initrd ? "yes" : "no",
+			       "--input",
+			       p->input ? p->input : "none",
 			       NULL };
 	int report = report_page(&m->report);
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -161,6 +163,8 @@ static void start_vmm(struct machine *m, const struct machine_params *p,
 		give(&s, kvm, RF_FD_BACKING);
 		give(&s, p->kernel, RF_FD_KERNEL);
 	}
+	if (p->input)
+		give(&s, p->console_in, RF_FD_CONSOLE_IN);
 	if (p->initrd)
 		give(&s, p->initrd, RF_FD_INITRD);
 	for (i = 0; i < p->nr_disks; i++)

@@ -37,6 +37,8 @@ struct machine_params {
 	const char *cmdline;  /* NULL: none */
 	int kernel;	      /* borrowed; -1: none */
 	int initrd;	      /* borrowed; 0: none */
+	const char *input;    /* "stream" or "terminal"; NULL: none */
+	int console_in;	      /* borrowed; if input */
 	uint32_t nr_disks;
 	bool read_only;
 };

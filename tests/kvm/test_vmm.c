@@ -301,6 +301,66 @@ static void expect_refused(int kernel, const char *sentence)
 	close(kernel);
 }
 
+/* Listens, and says back what it hears until that is a 'q'. */
+static const uint8_t echo[] = {
+	0x66,	 0xba, 0xf9, 0x03, /* mov dx, 0x3f9 */
+	0xb0,	 0x01, 0xee,	   /* IER: data */
+	0x66,	 0xba, 0xfd, 0x03, /* again: mov dx, 0x3fd */
+	0xec,			   /* in al, dx */
+	0xa8,	 0x01,		   /* test al, 1 */
+	0x74,	 0xf7,		   /* jz again */
+	0x66,	 0xba, 0xf8, 0x03, /* mov dx, 0x3f8 */
+	0xec,	 0xee,		   /* in al, dx; out dx, al */
+	0x3c,	 'q',		   /* cmp al, 'q' */
+	0x75,	 0xed,		   /* jne again */
+	END(11),
+};
+
+START_TEST(a_guest_hears_a_stream_to_its_end)
+{
+	char text[1000];
+	int fds[2];
+
+	memset(text, '.', sizeof(text));
+	memcpy(text, "begin\x01x", 7);
+	text[sizeof(text) - 1] = 'q';
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_assert_int_eq(write(fds[1], text, sizeof(text)), sizeof(text));
+	RUN(echo, .input = "stream", .console_in = fds[0]);
+	ck_assert_mem_eq(machine.console.text, text, sizeof(text));
+	close(fds[0]);
+	close(fds[1]);
+	expect_status(11);
+}
+END_TEST
+
+START_TEST(a_guest_hears_a_file)
+{
+	static const char text[] = "a file, q";
+	int fd = linux_kernel_file((const uint8_t *)text, sizeof(text) - 1);
+
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	RUN(echo, .input = "stream", .console_in = fd);
+	ck_assert_str_eq(machine.console.text, text);
+	close(fd);
+	expect_status(11);
+}
+END_TEST
+
+START_TEST(the_escape_ends_a_guest_that_runs_for_ever)
+{
+	static const uint8_t code[] = { 0xeb, 0xfe }; /* jmp . */
+	int fds[2];
+
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_assert_int_eq(write(fds[1], "hello\x01x", 7), 7);
+	RUN(code, .input = "terminal", .console_in = fds[0]);
+	close(fds[0]);
+	close(fds[1]);
+	expect_status(0);
+}
+END_TEST
+
 START_TEST(powering_off_ends_it_with_status_0)
 {
 	static const uint8_t code[] = {
@@ -676,6 +736,9 @@ int main(void)
 		a_bzimage_is_entered_in_64_bit_mode_with_its_initramfs,
 		a_vmlinux_without_a_note_is_too,
 		a_pvh_kernel_finds_its_initramfs_among_the_modules,
+		a_guest_hears_a_stream_to_its_end,
+		a_guest_hears_a_file,
+		the_escape_ends_a_guest_that_runs_for_ever,
 		powering_off_ends_it_with_status_0,
 		a_reset_ends_it_with_status_0,
 		a_kernel_is_told_where_the_acpi_tables_are,

@@ -19,6 +19,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -188,6 +190,9 @@ static const struct act acts[] = {
 	PASSES("wake-main", IN_VCPU, SYS_write, RF_FD_WAKE, 0, 8),
 	PASSES("console", IN_VMM | IN_VCPU, SYS_write, RF_FD_CONSOLE, 0, 0),
 	PASSES("kernel-image", IN_VMM, SYS_pread64, RF_FD_KERNEL, 0, 0, 0),
+	PASSES("console-in", IN_VMM, SYS_read, RF_FD_CONSOLE_IN, 0, 8),
+	PASSES("console-ask", IN_VMM, SYS_epoll_ctl, RF_FD_EPOLL, EPOLL_CTL_MOD,
+		0, 0),
 	PASSES("initramfs", IN_VMM, SYS_pread64, RF_FD_INITRD, 0, 0, 0),
 	PASSES("futex-wake", IN_VMM | IN_VCPU, SYS_futex, 0,
 		FUTEX_WAKE_PRIVATE, 1),
@@ -197,6 +202,8 @@ static const struct act acts[] = {
 		AT_REMOVEDIR),
 	PASSES("remove-cgroup-above", IN_LAUNCHER, SYS_unlinkat, 6, ACT_PATH,
 		AT_REMOVEDIR),
+	PASSES("terminal", IN_LAUNCHER, SYS_ioctl, 0, TCSETS, 0),
+	NEVER("terminal-type", SYS_ioctl, 0, TIOCSTI, 0),
 	NEVER("remove-file", SYS_unlinkat, 7, ACT_PATH, 0),
 	NEVER("write-out", SYS_write, 0, 0, 8),
 	PASSES("reap", IN_LAUNCHER, SYS_wait4, UINT64_MAX, 0, WNOHANG | __WALL,

@@ -90,12 +90,15 @@ static const struct act_of by_hand[] = {
 	{ "vmm", "kvm-coalesced2", "needs a kernel with that API" },
 	{ "vmm", "futex-wait", "needs two threads to meet" },
 	{ "vcpu", "futex-wait", "needs two threads to meet" },
+	{ "launcher", "terminal", "needs a terminal" },
 	{ "launcher", "remove-cgroup", "needs cgroup v2 and rights there" },
 	{ "launcher", "remove-cgroup-above", "needs cgroup v2, rights there" },
 };
 
 static const struct act_of by_hand_without_kvm[] = {
 	{ "vmm", "kernel-image", "needs a guest" },
+	{ "vmm", "console-in", "needs a guest" },
+	{ "vmm", "console-ask", "needs a guest" },
 	{ "vmm", "initramfs", "needs a guest" },
 	{ "vmm", "kvm-set-sregs", "needs a guest" },
 	{ "vmm", "kvm-set-regs", "needs a guest" },

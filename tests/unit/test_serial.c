@@ -15,6 +15,7 @@
 static struct serial port;
 static int out; /* what the guest said comes from here */
 static int irq;
+static int room;
 
 static void setup(void)
 {
@@ -24,7 +25,9 @@ static void setup(void)
 	irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ck_assert_int_ge(irq, 0);
 	out = fds[0];
-	serial_init(&port, fds[1], irq);
+	room = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ck_assert_int_ge(room, 0);
+	serial_init(&port, fds[1], irq, room);
 }
 
 static void print(const char *text)
@@ -43,11 +46,16 @@ static void expect_out(const char *text)
 	ck_assert_str_eq(found, text);
 }
 
-static uint64_t interrupts(void)
+static uint64_t take_count(int fd)
 {
 	uint64_t count = 0;
 
-	return rf_eventfd_take(irq, &count) == 0 ? count : 0;
+	return rf_eventfd_take(fd, &count) == 0 ? count : 0;
+}
+
+static uint64_t interrupts(void)
+{
+	return take_count(irq);
 }
 
 START_TEST(a_line_leaves_when_it_ends)
@@ -187,6 +195,138 @@ START_TEST(a_console_that_is_gone_does_not_stop_the_guest)
 }
 END_TEST
 
+static uint32_t type(const char *text)
+{
+	return serial_receive(&port, (const uint8_t *)text,
+			      (uint32_t)strlen(text));
+}
+
+START_TEST(what_is_typed_can_be_read_in_order)
+{
+	setup();
+	ck_assert_uint_eq(type("ab"), 2);
+	ck_assert_uint_eq(serial_read(&port, 5), 0x61);
+	ck_assert_uint_eq(serial_read(&port, 0), 'a');
+	ck_assert_uint_eq(serial_read(&port, 5), 0x61);
+	ck_assert_uint_eq(serial_read(&port, 0), 'b');
+	ck_assert_uint_eq(serial_read(&port, 5), 0x60);
+	ck_assert_uint_eq(serial_read(&port, 0), 0);
+	ck_assert_uint_eq(interrupts(), 0);
+}
+END_TEST
+
+START_TEST(who_wants_to_hear_of_data_does)
+{
+	setup();
+	serial_write(&port, 1, 1);
+	ck_assert_uint_eq(interrupts(), 0);
+	ck_assert_uint_eq(type("ab"), 2);
+	ck_assert_uint_eq(interrupts(), 1);
+	/* Until all of it is read, and before anything else. */
+	serial_write(&port, 1, 3);
+	ck_assert_uint_eq(serial_read(&port, 2), 4);
+	(void)serial_read(&port, 0);
+	ck_assert_uint_eq(serial_read(&port, 2), 4);
+	(void)serial_read(&port, 0);
+	ck_assert_uint_eq(serial_read(&port, 2), 2);
+	ck_assert_uint_eq(serial_read(&port, 2), 1);
+	(void)interrupts();
+	/* Switched on while there is something: at once. */
+	serial_write(&port, 1, 0);
+	ck_assert_uint_eq(type("c"), 1);
+	ck_assert_uint_eq(interrupts(), 0);
+	ck_assert_uint_eq(serial_read(&port, 2), 1);
+	serial_write(&port, 1, 1);
+	ck_assert_uint_eq(interrupts(), 1);
+	ck_assert_uint_eq(serial_read(&port, 2), 4);
+}
+END_TEST
+
+START_TEST(a_full_queue_takes_no_more_and_says_when_it_does)
+{
+	uint8_t bytes[SERIAL_QUEUE_BYTES + 1];
+	uint32_t i, round;
+
+	setup();
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < sizeof(bytes); i++)
+			bytes[i] = (uint8_t)(round + i);
+		ck_assert_uint_eq(serial_room(&port), SERIAL_QUEUE_BYTES);
+		ck_assert_uint_eq(serial_receive(&port, bytes, 10), 10);
+		ck_assert_uint_eq(
+			serial_receive(&port, bytes + 10, sizeof(bytes) - 10),
+			SERIAL_QUEUE_BYTES - 10);
+		ck_assert_uint_eq(type("x"), 0);
+		ck_assert_uint_eq(serial_room(&port), 0);
+		for (i = 0; i < SERIAL_QUEUE_BYTES; i++) {
+			ck_assert_uint_eq(take_count(room), 0);
+			ck_assert_uint_eq(serial_read(&port, 0), bytes[i]);
+		}
+		ck_assert_uint_eq(take_count(room), 1);
+		(void)serial_read(&port, 0);
+		ck_assert_uint_eq(take_count(room), 0);
+	}
+}
+END_TEST
+
+START_TEST(a_driver_can_empty_the_queue)
+{
+	setup();
+	serial_write(&port, 2, 1);
+	(void)type("abc");
+	serial_write(&port, 2, 1); /* nothing new */
+	ck_assert_uint_eq(serial_read(&port, 0), 'a');
+	serial_write(&port, 2, 3);
+	ck_assert_uint_eq(serial_read(&port, 5), 0x60);
+	(void)type("abc");
+	serial_write(&port, 2, 0);
+	ck_assert_uint_eq(serial_read(&port, 5), 0x60);
+}
+END_TEST
+
+START_TEST(in_loopback_only_what_is_sent_comes_back)
+{
+	setup();
+	serial_write(&port, 1, 1);
+	serial_write(&port, 4, 0x10);
+	ck_assert_uint_eq(serial_room(&port), 0);
+	serial_write(&port, 0, 'z');
+	ck_assert_uint_eq(interrupts(), 1);
+	ck_assert_uint_eq(serial_read(&port, 0), 'z');
+	ck_assert_uint_eq(take_count(room), 0);
+	serial_write(&port, 4, 0x0b);
+	ck_assert_uint_eq(take_count(room), 1);
+	ck_assert_uint_eq(serial_room(&port), SERIAL_QUEUE_BYTES);
+}
+END_TEST
+
+START_TEST(loopback_for_ever_overflows_nothing)
+{
+	uint32_t i;
+
+	setup();
+	serial_write(&port, 4, 0x10);
+	for (i = 0; i < 10 * SERIAL_QUEUE_BYTES; i++)
+		serial_write(&port, 0, (uint8_t)i);
+	for (i = 0; i < SERIAL_QUEUE_BYTES; i++)
+		ck_assert_uint_eq(serial_read(&port, 0), i);
+	ck_assert_uint_eq(serial_read(&port, 5), 0x60);
+}
+END_TEST
+
+START_TEST(a_stream_waits_until_somebody_listens)
+{
+	setup();
+	port.holds_back = true;
+	ck_assert_uint_eq(serial_room(&port), 0);
+	serial_write(&port, 2, 7);
+	ck_assert_uint_eq(take_count(room), 0);
+	serial_write(&port, 1, 1);
+	ck_assert_uint_eq(take_count(room), 1);
+	ck_assert_uint_eq(serial_room(&port), SERIAL_QUEUE_BYTES);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -198,6 +338,13 @@ int main(void)
 		the_divisor_hides_data_and_interrupts,
 		who_wants_to_hear_that_it_is_empty_does,
 		a_console_that_is_gone_does_not_stop_the_guest,
+		what_is_typed_can_be_read_in_order,
+		who_wants_to_hear_of_data_does,
+		a_full_queue_takes_no_more_and_says_when_it_does,
+		a_driver_can_empty_the_queue,
+		in_loopback_only_what_is_sent_comes_back,
+		loopback_for_ever_overflows_nothing,
+		a_stream_waits_until_somebody_listens,
 	};
 
 	return unit_run("serial", tests, RF_ARRAY_LEN(tests));
