@@ -62,8 +62,9 @@ static const uint64_t linux64_gdt[6] = {
 
 static int write_tables(const struct memory *mem)
 {
-	const uint64_t upper = LINUX64_TABLES_GPA + LINUX64_PAGE;
-	const uint64_t lower = upper + LINUX64_PAGE;
+	const uint64_t page = LINUX64_PAGE;
+	const uint64_t upper = LINUX64_TABLES_GPA + page;
+	const uint64_t lower = upper + page;
 	uint64_t table[LINUX64_PAGE / 8];
 	uint32_t i, j;
 	int rc;
@@ -72,7 +73,7 @@ static int write_tables(const struct memory *mem)
 	table[0] = upper | LINUX64_PTE_TABLE;
 	rc = memory_write(mem, LINUX64_TABLES_GPA, table, sizeof(table));
 	for (i = 0; i < LINUX64_NR_TABLES - 2; i++)
-		table[i] = (lower + i * LINUX64_PAGE) | LINUX64_PTE_TABLE;
+		table[i] = (lower + i * page) | LINUX64_PTE_TABLE;
 	if (rc == 0)
 		rc = memory_write(mem, upper, table, sizeof(table));
 	for (i = 0; i < LINUX64_NR_TABLES - 2 && rc == 0; i++) {
@@ -80,8 +81,7 @@ static int write_tables(const struct memory *mem)
 			table[j] = (i * RF_ARRAY_LEN(table) + j) *
 					   LINUX64_LARGE_PAGE |
 				   LINUX64_PTE_LARGE;
-		rc = memory_write(mem, lower + i * LINUX64_PAGE, table,
-				  sizeof(table));
+		rc = memory_write(mem, lower + i * page, table, sizeof(table));
 	}
 	return rc;
 }

@@ -232,16 +232,16 @@ END_TEST
 static pid_t first_child(void)
 {
 	char path[64];
-	int child = 0;
+	char line[64] = "";
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children",
 		       (int)pid, (int)pid);
 	file = fopen(path, "re");
 	ck_assert_ptr_nonnull(file);
-	ck_assert_int_eq(fscanf(file, "%d", &child), 1);
+	ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
 	(void)fclose(file);
-	return child;
+	return (pid_t)strtol(line, NULL, 10);
 }
 
 START_TEST(the_death_of_the_vcpu_process_restores_it_too)

@@ -120,6 +120,10 @@ START_TEST(a_wrong_type_is_named_with_its_path)
 	refused("{\"disks\": [{\"path\": \"a\", \"read_only\": 1}]}",
 		"disks[0].read_only: is an integer, must be true or false");
 	refused("{\"jailer\": []}", "jailer: is an array");
+	refused("{\"initrd\": 1}", "initrd: is an integer, must be a string");
+	refused("{\"initrd\": \"\"}", "initrd: is empty");
+	refused("{\"console\": \"yes\"}",
+		"console: is a string, must be true or false");
 	refused("{\"jailer\": {\"ids\": {\"devices\": [3]}}}",
 		"jailer.ids.devices[0]: is an integer, must be an object");
 	refused("{\"jailer\": {\"ids\": {\"vmm\": {\"uid\": \"a\", \"gid\": "

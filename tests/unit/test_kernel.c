@@ -100,7 +100,10 @@ START_TEST(a_file_that_claims_to_be_both_is_judged_as_the_first)
 {
 	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
 	linux_kernel_make(file, code, sizeof(code));
-	memcpy(file, ELFMAG, SELFMAG);
+	file[EI_MAG0] = ELFMAG0;
+	file[EI_MAG1] = ELFMAG1;
+	file[EI_MAG2] = ELFMAG2;
+	file[EI_MAG3] = ELFMAG3;
 	ck_assert_int_eq(load(sizeof(file)), -EPROTO);
 	ck_assert_ptr_nonnull(strstr(why, "ELF"));
 	memory_free(&mem);

@@ -44,7 +44,8 @@ START_TEST(all_flags_together_are_taken)
 	ck_assert_msg(parse("--disk a.img --disk=b.img,ro --kernel k.elf "
 			    "--memory 1G --cpus 4 --append x=1 --accel kvm "
 			    "--doorbell ioeventfd --on-device-death keep "
-			    "--who --report r.json") == 0,
+			    "--initrd i.gz --console --who --report r.json") ==
+			      0,
 		      "%s", c.text);
 	ck_assert_int_eq(what, OPTIONS_RUN);
 	ck_assert_uint_eq(s.nr_disks, 2);
@@ -55,6 +56,8 @@ START_TEST(all_flags_together_are_taken)
 	ck_assert(s.disks[1].read_only);
 	ck_assert_int_eq(s.disks[1].fd, -1);
 	ck_assert_str_eq(s.kernel, "k.elf");
+	ck_assert_str_eq(s.initrd, "i.gz");
+	ck_assert(s.console);
 	ck_assert_uint_eq(s.memory_bytes, 1u << 30);
 	ck_assert_uint_eq(s.cpus, 4);
 	ck_assert_str_eq(s.append, "x=1");
@@ -75,6 +78,15 @@ START_TEST(one_disk_is_enough)
 	ck_assert_int_eq(s.accel, SETTINGS_ACCEL_AUTO);
 	ck_assert_int_eq(s.doorbell, SETTINGS_DOORBELL_AUTO);
 	ck_assert(!s.keep_on_device_death);
+	ck_assert_str_eq(s.initrd, "");
+	ck_assert(!s.console);
+}
+END_TEST
+
+START_TEST(a_kernel_needs_no_disk)
+{
+	ck_assert_int_eq(parse("--kernel k --initrd i"), 0);
+	ck_assert_uint_eq(s.nr_disks, 0);
 }
 END_TEST
 
@@ -156,6 +168,7 @@ START_TEST(what_cannot_go_together_is_refused)
 {
 	refused("--disk a --accel none --doorbell ioeventfd",
 		"doorbell ioeventfd needs KVM");
+	refused("--disk a --initrd i", "the built-in guest takes no initramfs");
 	refused("--disk a --accel none --kernel k",
 		"accel none runs no kernel");
 	ck_assert_int_eq(parse("--disk a --accel none --doorbell exit"), 0);
@@ -233,6 +246,7 @@ int main(void)
 	const TTest *const tests[] = {
 		all_flags_together_are_taken,
 		one_disk_is_enough,
+		a_kernel_needs_no_disk,
 		no_disk_is_refused,
 		a_misspelt_option_is_named_with_its_neighbour,
 		a_missing_or_needless_value_is_named,

@@ -30,7 +30,8 @@ static int parse(const struct line *l, struct options *o, char *why)
 
 START_TEST(what_the_launcher_writes_is_understood)
 {
-	const struct line l = { { REQUIRED, "--root", "/srv", "--cmdline",
+	const struct line l = { { REQUIRED, "--root", "/srv", "--initrd", "yes",
+				  "--input", "terminal", "--cmdline",
 				  "--cpus is not an option here" } };
 	char why[OPTIONS_WHY_BYTES];
 	struct options o;
@@ -41,6 +42,8 @@ START_TEST(what_the_launcher_writes_is_understood)
 	ck_assert_uint_eq(o.nr_devices, 16);
 	ck_assert(o.kvm && o.any_doorbell && !o.help && !o.version);
 	ck_assert_str_eq(o.root, "/srv");
+	ck_assert(o.initrd);
+	ck_assert_int_eq(o.input, INPUT_TERMINAL);
 	ck_assert_str_eq(o.cmdline, "--cpus is not an option here");
 }
 END_TEST
@@ -58,6 +61,8 @@ START_TEST(without_kvm_there_is_one_doorbell)
 	ck_assert_int_eq(o.doorbell, RF_DOORBELL_EXIT);
 	ck_assert_str_eq(o.cmdline, "");
 	ck_assert_ptr_null(o.root);
+	ck_assert(!o.initrd);
+	ck_assert_int_eq(o.input, INPUT_NONE);
 	l.words[8] = "ioeventfd";
 	ck_assert_int_eq(parse(&l, &o, why), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(why, "--accel none"));
@@ -85,6 +90,11 @@ static const struct {
 	{ { { "x", "--accel", "tcg" } }, "--accel: \"tcg\"" },
 	{ { { "x", "--doorbell", "bell" } }, "--doorbell: \"bell\"" },
 	{ { { "x", "--doorbell", "" } }, "--doorbell: \"\"" },
+	{ { { "x", "--initrd", "1" } }, "--initrd: \"1\" is not yes or no" },
+	{ { { "x", "--input", "tty" } }, "--input: \"tty\"" },
+	{ { { "x", "--memory", "2097152", "--cpus", "1", "--accel", "none",
+	      "--doorbell", "auto", "--devices", "1", "--initrd", "yes" } },
+	  "--accel none knows no --initrd" },
 };
 
 START_TEST(what_is_not_understood_is_named)
