@@ -9,6 +9,7 @@
  * Never:   touches a terminal while another job is in its foreground.
  */
 #include <asm/termbits.h> /* the kernel's struct: libc's would have its own */
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -71,6 +72,9 @@ bool terminal_raw(void)
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
+	/* Whoever stopped us and put us into the background would otherwise
+	 * stop us once more, in the middle of restoring. */
+	(void)signal(SIGTTOU, SIG_IGN);
 	is_raw = ioctl(STDIN_FILENO, TCSETS, &raw) == 0;
 	return is_raw;
 }

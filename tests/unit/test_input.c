@@ -200,6 +200,31 @@ START_TEST(a_stream_without_end_does_not_hold_main)
 }
 END_TEST
 
+/* Between our question and its answer the guest fills its own queue. */
+START_TEST(a_guest_that_fills_its_queue_loses_none_of_the_stream)
+{
+	uint32_t i;
+
+	setup(INPUT_STREAM);
+	serial_write(&port, 1, 1);
+	ck_assert(!turn());
+	ck_assert(input.is_armed);
+	serial_write(&port, 4, 0x10);
+	for (i = 0; i < SERIAL_QUEUE_BYTES; i++)
+		serial_write(&port, 0, 'L');
+	serial_write(&port, 4, 0);
+	type("xy", 2);
+	ck_assert(!turn());
+	ck_assert(!input.ended);
+	for (i = 0; i < SERIAL_QUEUE_BYTES; i++)
+		ck_assert_uint_eq(serial_read(&port, 0), 'L');
+	ck_assert_uint_eq(serial_read(&port, 5) & 1, 0);
+	ck_assert(!turn());
+	ck_assert(!turn());
+	expect_read("xy");
+}
+END_TEST
+
 START_TEST(an_end_at_once_is_the_end)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -249,6 +274,7 @@ int main(void)
 		a_stream_arrives_whole,
 		a_file_arrives_whole,
 		a_stream_without_end_does_not_hold_main,
+		a_guest_that_fills_its_queue_loses_none_of_the_stream,
 		an_end_at_once_is_the_end,
 		without_input_nothing_is_asked_or_read,
 		what_cannot_be_watched_is_told,
