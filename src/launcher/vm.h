@@ -5,7 +5,7 @@
  * In order:
  *   vm_start()      launch.c     spawn the devices, then the vCPU process
  *   vm_await()      supervise.c  until everything stands and is sealed
- *   vm_confine()    supervise.c  give up what is no longer needed; filter
+ *   vm_confine()    confine.c    give up what is no longer needed; filter
  *   vm_run()        supervise.c  GO, watch, end
  *   vm_stop()       supervise.c  whatever stands, down; safe at any time
  *   vm_status()                  what to exit with
