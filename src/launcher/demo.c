@@ -45,9 +45,7 @@ static const char demo_help[] =
 	"  exits      notify writes that left the kernel for the vCPU process\n"
 	"  compared   bytes the guest read back and found as written\n"
 	"  time       from go to the guest's end\n"
-	"  start-up   from exec to sealed, vCPU process and block device, the "
-	"latter\n"
-	"             without its wait for the former\n";
+	"  start-up   from exec to sealed, vCPU process and block device\n";
 
 enum { OPT_ACCEL = 1, OPT_HELP };
 

@@ -203,8 +203,10 @@ static void take_device_gone(struct vm *vm, struct vm_process *proc)
 static bool is_timely(const struct vm *vm, const struct launch_msg *msg)
 {
 	switch (msg->type) {
+	case LAUNCH_PREPARED:
+		return !vm->prepared;
 	case LAUNCH_READY:
-		return !vm->ready;
+		return vm->prepared && !vm->ready;
 	case LAUNCH_ENDED:
 		return vm->phase != VM_STARTING && !vm->ended;
 	case LAUNCH_DEVICE_GONE:
@@ -217,6 +219,9 @@ static bool is_timely(const struct vm *vm, const struct launch_msg *msg)
 static void take_message(struct vm *vm, const struct launch_msg *msg)
 {
 	switch (msg->type) {
+	case LAUNCH_PREPARED:
+		vm->prepared = true;
+		return;
 	case LAUNCH_READY:
 		vm->ready = true;
 		vm->doorbell = msg->value;
@@ -407,10 +412,10 @@ static void wait_for_all(struct vm *vm)
 	}
 }
 
-bool vm_await(struct vm *vm)
+static bool await(struct vm *vm, const bool *what)
 {
 	vm->deadline_ns = rf_clock_ns() + START_NS;
-	while (!vm->ready && vm->phase == VM_STARTING)
+	while (!*what && vm->phase == VM_STARTING)
 		turn(vm);
 	if (vm->phase == VM_STARTING) {
 		vm->deadline_ns = 0;
@@ -418,6 +423,16 @@ bool vm_await(struct vm *vm)
 	}
 	vm_stop(vm);
 	return false;
+}
+
+bool vm_await_prepared(struct vm *vm)
+{
+	return await(vm, &vm->prepared);
+}
+
+bool vm_await(struct vm *vm)
+{
+	return await(vm, &vm->ready);
 }
 
 void vm_run(struct vm *vm)

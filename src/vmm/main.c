@@ -12,7 +12,9 @@
  *      timer, epoll                  all memory is allocated
  *   5  start the vCPU threads        each loads `vcpu` and parks
  *   6  load `vmm` on this thread     from here on nothing new can be made
- *   7  read the kernel image         the first bytes from outside
+ *   7  PREPARED                      the launcher starts the devices, which so
+ *                                    never wait for KVM
+ *      read the kernel image         the first bytes from outside
  *   8  talk to the devices           hostile answers, judged in src/wire
  *      doorbells are registered once the device has mapped its ring
  *   9  seal the devices
@@ -41,6 +43,7 @@
 #include <ringfence/log.h>
 #include <ringfence/policy.h>
 
+#include "base/launch_proto.h"
 #include "vmm/elf.h"
 #include "vmm/options.h"
 #include "vmm/serve.h"
@@ -274,6 +277,14 @@ static int load_filters(struct vmm *vmm, const struct options *o)
 	return 0;
 }
 
+/* 7 */
+static int tell_prepared(void)
+{
+	int rc = launch_send(RF_FD_CONTROL, LAUNCH_PREPARED, 0);
+
+	return rc < 0 ? complain("the launcher", rc) : 0;
+}
+
 /* Its size, while asking is still allowed. No byte of it is read. */
 static int size_kernel(bool kvm, uint64_t *bytes)
 {
@@ -343,6 +354,8 @@ static int start(struct vmm *vmm, const struct options *o, uint64_t main_ns)
 		rc = make_everything(vmm, o);
 	if (rc == 0)
 		rc = load_filters(vmm, o);
+	if (rc == 0)
+		rc = tell_prepared();
 	if (rc == 0)
 		rc = load_kernel(vmm, kernel_bytes);
 	if (rc == 0)
