@@ -231,6 +231,22 @@ START_TEST(a_directory_that_is_none_is_refused)
 }
 END_TEST
 
+/* As most hosts have them: what is mounted would show in the namespace they
+ * are shared with, and pivot_root refuses them. */
+static int share_mounts(void)
+{
+	OR_EXIT(1, mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0);
+	OR_EXIT(2, root_replace(NULL) == 0);
+	OR_EXIT(3, count_entries() == 0);
+	return 0;
+}
+
+START_TEST(mounts_that_were_shared_are_no_hindrance)
+{
+	ck_assert_int_eq(in_child(share_mounts), 0);
+}
+END_TEST
+
 /* Without power over mounts every stage fails, and none is passed over. */
 static int try_powerless(void)
 {
@@ -324,6 +340,7 @@ int main(void)
 		a_named_directory_is_the_root_and_read_only,
 		mounts_below_the_directory_stay_outside,
 		a_directory_that_is_none_is_refused,
+		mounts_that_were_shared_are_no_hindrance,
 		without_power_it_fails_and_says_so,
 		outside_nothing_changes,
 	};
