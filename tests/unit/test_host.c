@@ -24,7 +24,11 @@ int __wrap_rf_fence_spawn(const struct rf_fence_spawn *spawn,
 int __real_rf_fence_spawn(const struct rf_fence_spawn *spawn,
 			  struct rf_fence_child *out, const char **step);
 
+int __wrap_images_open_kvm(int *out, char *why, size_t cap);
+int __real_images_open_kvm(int *out, char *why, size_t cap);
+
 static struct {
+	bool no_kvm;
 	int fail_with;
 	bool untraced;
 	const char *word; /* in the place of "version" */
@@ -51,6 +55,14 @@ int __wrap_rf_fence_spawn(const struct rf_fence_spawn *spawn,
 	if (play.untraced)
 		changed.trace = false;
 	return __real_rf_fence_spawn(&changed, out, step);
+}
+
+int __wrap_images_open_kvm(int *out, char *why, size_t cap)
+{
+	if (!play.no_kvm)
+		return __real_images_open_kvm(out, why, cap);
+	(void)snprintf(why, cap, "no such door");
+	return -ENOENT;
 }
 
 static int count_fds(void)
@@ -123,6 +135,19 @@ START_TEST(it_agrees_with_who_asks_the_kernel_alone)
 }
 END_TEST
 
+START_TEST(without_kvm_there_is_the_reason_and_one_kind)
+{
+	uint32_t i;
+
+	play.no_kvm = true;
+	look();
+	ck_assert(!host.kvm.there);
+	ck_assert_str_eq(host.kvm.text, "no such door");
+	for (i = 0; i < RF_DOORBELL_NR_KINDS; i++)
+		ck_assert(host.doorbells.works[i] == (i == RF_DOORBELL_EXIT));
+}
+END_TEST
+
 START_TEST(a_real_process_is_tried_in_the_whole_fence)
 {
 	look();
@@ -184,6 +209,7 @@ int main(int argc, char **argv)
 	const TTest *const tests[] = {
 		every_thing_has_its_clause,
 		it_agrees_with_who_asks_the_kernel_alone,
+		without_kvm_there_is_the_reason_and_one_kind,
 		a_real_process_is_tried_in_the_whole_fence,
 		a_fence_that_cannot_be_built_is_told_with_its_step,
 		a_process_that_does_not_run_is_no_fence,
