@@ -27,14 +27,16 @@ enum api_kind api_kind = API_KERNEL;
 
 static int why_fd = -1;
 
-void api_fail(const char *file, int line, const char *fmt, ...)
+void api_fail(const char *file, int line, const char *what, const char *fmt,
+	      ...)
 {
 	const char *base = strrchr(file, '/');
 	char why[WHY_BYTES];
 	va_list args;
 	int n;
 
-	n = snprintf(why, sizeof(why), "%s:%d: ", base ? base + 1 : file, line);
+	n = snprintf(why, sizeof(why), "%s:%d: %.120s:", base ? base + 1 : file,
+		     line, what);
 	va_start(args, fmt);
 	(void)vsnprintf(why + n, sizeof(why) - (size_t)n, fmt, args);
 	va_end(args);
@@ -47,7 +49,7 @@ void api_fail(const char *file, int line, const char *fmt, ...)
 long api_must(long value, const char *call, const char *file, int line)
 {
 	if (value < 0)
-		api_fail(file, line, "%s: %s", call, strerror(errno));
+		api_fail(file, line, call, " %s", strerror(errno));
 	return value;
 }
 
@@ -57,10 +59,10 @@ void api_must_fail(long value, int err, const char *call, const char *file,
 	int got = errno;
 
 	if (value >= 0)
-		api_fail(file, line, "%s works, should be %s", call,
+		api_fail(file, line, call, " works, should be %s",
 			 strerrorname_np(err));
 	if (got != err)
-		api_fail(file, line, "%s: %s, should be %s", call,
+		api_fail(file, line, call, " %s, should be %s",
 			 strerrorname_np(got), strerrorname_np(err));
 }
 

@@ -59,13 +59,15 @@ extern const struct api_chapter api_races;
 extern enum api_kind api_kind;
 
 /* End this process; the case is "not ok", for this reason. */
-_Noreturn void api_fail(const char *file, int line, const char *fmt, ...)
-	RF_PRINTF(3, 4);
+_Noreturn void api_fail(const char *file, int line, const char *what,
+			const char *fmt, ...) RF_PRINTF(4, 5);
 
-#define CHECK(cond, ...)                                             \
-	do {                                                         \
-		if (!(cond))                                         \
-			api_fail(__FILE__, __LINE__, "" __VA_ARGS__); \
+/* What is found instead may follow, as for printf. */
+#define CHECK(cond, ...)                                              \
+	do {                                                          \
+		if (!(cond))                                          \
+			api_fail(__FILE__, __LINE__, #cond,           \
+				 " " __VA_ARGS__);                    \
 	} while (0)
 /* A call that must work: its value. */
 #define MUST(call) api_must((call), #call, __FILE__, __LINE__)
