@@ -395,7 +395,9 @@ static void turn(struct vm *vm)
 	/* Before the deaths: a guest that ended is no death. */
 	take_messages(vm);
 	reap(vm);
-	if (vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
+	/* Once all are killed there is nothing left to do about it: then
+	 * wait_for_all() gives up. */
+	if (!vm->killed && vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
 		take_deadline(vm);
 }
 
@@ -404,6 +406,9 @@ static void wait_for_all(struct vm *vm)
 {
 	while (is_anyone_alive(vm)) {
 		if (vm->killed && rf_clock_ns() >= vm->deadline_ns) {
+			if (vm->stuck)
+				return; /* said already */
+			vm->stuck = true;
 			say("a killed process is still there; it waits in the "
 			    "kernel, and ends with that");
 			return;

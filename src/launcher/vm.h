@@ -72,6 +72,7 @@ struct vm {
 	bool failed;	       /* our status is 1, whatever the guest said */
 	int signal;	       /* that asked us to end, or 0 */
 	bool killed;	       /* all of them, not only the vCPU process */
+	bool stuck;	       /* one of the killed will not die */
 	uint64_t deadline_ns;  /* of this phase; 0: none */
 	uint64_t go_ns;
 	uint64_t end_ns;
