@@ -166,6 +166,7 @@ static void flip_mapping(int sock)
 		count_ring(&drained, page);
 		api_unmap(page);
 	}
+	(void)api_hear(sock, NULL);
 	page = api_map(fd);
 	count_ring(&drained, page);
 	api_tell(sock, drained.nr, -1);
