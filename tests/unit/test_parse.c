@@ -173,6 +173,7 @@ static const struct {
 	{ "close: fd == 3 # x", "close: arg0 == 3 # y" },
 	{ "close: fd <= 9 # x", "close: fd == 9 # y" },
 	{ "close: fd <= 9 # x", "close: fd <= 8 # y" },
+	{ "close: fd <= 9 # x", "close: fd <= 9 # y" },
 	{ "close: fd in RF_FD_KICKS # x", "close: fd == 63 # y" },
 	{ "close: fd in 32..63 # x", "close: fd in 40..47 # y" },
 	{ "mmap: prot & 4 == 0 # x", "mmap: prot & 6 == 0 # y" },

@@ -361,6 +361,8 @@ START_TEST(a_guest_may_outlive_its_device_if_told_so)
 	vm.keep_on_device_death = true;
 	die(0, false, SIGSEGV);
 	vm_run(&vm);
+	is_said("vmm (pid 100): killed by signal 11");
+	ck_assert_ptr_null(strstr(said, "runs on"));
 	ck_assert_int_eq(vm_status(&vm), SAY_FAILED);
 	all_are_gone();
 }

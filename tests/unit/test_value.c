@@ -134,6 +134,7 @@ static const struct {
 	{ "close", "fd in 8..14", "power of two" },
 	{ "close", "fd in 4..11", "power of two" },
 	{ "close", "fd in 15..8", "power of two" },
+	{ "close", "fd in 0..0xffffffffffffffff", "power of two" }, /* all */
 	{ "close", "fd in 8..7", "power of two" }, /* none at all */
 };
 
