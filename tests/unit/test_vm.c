@@ -121,10 +121,8 @@ static const struct kvm_cpuid_entry2 *leaf(const struct kvm_cpuid2 *c,
 
 START_TEST(each_processor_knows_its_own_number)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid;
+	static uint64_t room[1 + 256 * sizeof(struct kvm_cpuid_entry2) / 8];
+	struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)room;
 	const struct kvm_cpuid_entry2 *e;
 	uint32_t i;
 
@@ -132,16 +130,16 @@ START_TEST(each_processor_knows_its_own_number)
 	ck_assert_int_eq(vm_new(kvm, &mem, &vm), 0);
 	ck_assert_int_eq(vm_add_vcpus(&vm, kvm, 3), 0);
 	for (i = 0; i < 3; i++) {
-		cpuid.head.nent = 256;
+		cpuid->nent = 256;
 		ck_assert_int_eq(__real_ioctl(RF_FD_VCPUS + (int)i,
-					      KVM_GET_CPUID2, &cpuid),
+					      KVM_GET_CPUID2, cpuid),
 				 0);
-		e = leaf(&cpuid.head, 1);
+		e = leaf(cpuid, 1);
 		ck_assert_ptr_nonnull(e);
 		ck_assert_uint_eq(e->ebx >> 24, i);
 		ck_assert_uint_eq(e->ebx >> 16 & 0xff, 3);
 		ck_assert_uint_eq(e->ecx >> 31, 1); /* a hypervisor */
-		e = leaf(&cpuid.head, 0xb);
+		e = leaf(cpuid, 0xb);
 		if (e)
 			ck_assert_uint_eq(e->edx, i);
 	}
