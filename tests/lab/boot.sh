@@ -33,7 +33,8 @@ boot_stage()
 {
 	local stage=$1 applet
 
-	mkdir -p "$stage"/{bin,etc,lab,proc,sys,dev,tmp,run,mnt} || return 1
+	mkdir -p "$stage"/{bin,etc,lab,proc,sys,dev,tmp,run,mnt,var/tmp} &&
+		chmod 1777 "$stage/tmp" "$stage/var/tmp" || return 1
 	"${CC:-gcc}" -std=c11 -D_GNU_SOURCE -O2 -static -o "$stage/init" \
 		"$lab/init.c" || return 1
 	cp /bin/busybox "$stage/bin/busybox" || return 1
