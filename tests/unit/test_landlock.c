@@ -151,7 +151,7 @@ END_TEST
 
 static long real_abi(void)
 {
-	return __real_syscall(NR_CREATE, NULL, 0, 1);
+	return __real_syscall(NR_CREATE, 0L, 0L, 1L);
 }
 
 /* Its exit status is that of `fn`, in a child. */

@@ -43,7 +43,7 @@ long __wrap_syscall(long nr, ...)
 		wakes++;
 	else
 		others++;
-	return __real_syscall(nr, word, op, value, NULL, NULL, 0);
+	return __real_syscall(nr, word, op, value, 0L, 0L, 0L);
 }
 
 static struct latch latch;
@@ -114,7 +114,7 @@ START_TEST(a_wake_without_a_post_lets_nobody_through)
 
 	for (i = 0; i < 20; i++) {
 		__real_syscall(SYS_futex, &latch.count, FUTEX_WAKE_PRIVATE, 1,
-			       NULL, NULL, 0);
+			       0L, 0L, 0L);
 		pause_ms(1);
 	}
 	ck_assert_uint_gt(waits, 1);
@@ -175,7 +175,7 @@ START_TEST(of_many_posts_none_is_lost_and_none_counts_twice)
 	for (i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	ck_assert_uint_eq(latch.count, 0);
-	ck_assert_uint_eq(wakes, 2 * POSTS);
+	ck_assert(wakes == 2 * POSTS);
 	ck_assert_uint_eq(others, 0);
 }
 END_TEST

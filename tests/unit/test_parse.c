@@ -285,20 +285,16 @@ END_TEST
 START_TEST(lines_names_and_rules_are_taken_up_to_their_room)
 {
 	static char text[65536];
-	size_t len = 0;
+	static char fill[POLICYC_LINE_BYTES + 1];
+	size_t len;
 	unsigned i;
 
 	setup();
 	/* A comment that fills the line, and one byte more. */
-	memset(text, 'x', POLICYC_LINE_BYTES);
-	memcpy(text, "close # ", 8);
-	text[POLICYC_LINE_BYTES - 2] = '\n';
-	memcpy(text + POLICYC_LINE_BYTES - 1, HEAD, sizeof(HEAD));
+	memset(fill, 'x', sizeof(fill) - 1);
+	(void)snprintf(text, sizeof(text), "close # %.502s\n%s", fill, HEAD);
 	ck_assert_str_eq(fails(text), "");
-	memset(text, 'x', POLICYC_LINE_BYTES);
-	memcpy(text, "close # ", 8);
-	text[POLICYC_LINE_BYTES - 1] = '\n';
-	memcpy(text + POLICYC_LINE_BYTES, HEAD, sizeof(HEAD));
+	(void)snprintf(text, sizeof(text), "close # %.503s\n%s", fill, HEAD);
 	rig_says(fails(text), "p.policy:1: line longer than 510 bytes");
 	memset(text, 'c', 100);
 	memcpy(text + 100, " # x\n", 6);

@@ -87,6 +87,7 @@ static void setup(bool with_device)
 {
 	int fds[2];
 
+	rf_doorbell_set_free(vmm.doorbells);
 	memset(&vmm, 0, sizeof(vmm));
 	vmm.report = &report;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);

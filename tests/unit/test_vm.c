@@ -251,7 +251,7 @@ START_TEST(the_old_ring_is_found_inside_the_mapping_or_not_at_all)
 		if (pages[i] > 0 && (size_t)pages[i] < vm.run_bytes / 4096)
 			ck_assert_ptr_eq((uint8_t *)vm.legacy,
 					 (uint8_t *)vm.runs[0] +
-						 4096 * pages[i]);
+						 (size_t)pages[i] * 4096);
 		else
 			ck_assert_ptr_null(vm.legacy);
 	}
