@@ -114,6 +114,29 @@ panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 $lab_append" \
 	return 1
 }
 
+# boot_split OUT: each case's part of the output in OUT/cases/NAME.stdout and
+# .stderr. What follows the last end is of the case that the machine died in.
+boot_split()
+{
+	local out=$1 word name bytes_out bytes_err at_out=1 at_err=1
+
+	mkdir -p "$out/cases"
+	while read -r word name _ _ _ bytes_out bytes_err; do
+		case $word in
+		begin)
+			tail -c +$at_out "$out/stdout" \
+				> "$out/cases/$name.stdout"
+			tail -c +$at_err "$out/stderr" \
+				> "$out/cases/$name.stderr" ;;
+		end)
+			truncate -s "$bytes_out" "$out/cases/$name.stdout"
+			truncate -s "$bytes_err" "$out/cases/$name.stderr"
+			at_out=$((at_out + bytes_out))
+			at_err=$((at_err + bytes_err)) ;;
+		esac
+	done < "$out/results"
+}
+
 # boot_judge OUT NAME...: a line for each case, tabs between verdict, name,
 # milliseconds and reason. A splat belongs to the case that ran when it came.
 boot_judge()
@@ -122,6 +145,7 @@ boot_judge()
 
 	shift
 	awk -v names="$*" -v splats="$lab/splats" -v log_file="$out/serial.log" \
+		-v cases="$out/cases" \
 		-v ended="$(cat "$out/ended" 2> /dev/null)" '
 	function is_splat(line, i) {
 		for (i = 0; i < nr_good; i++)
@@ -161,8 +185,19 @@ boot_judge()
 			row("not run", name, ms[name], "skipped itself")
 		else if (number[name] != 0)
 			row("fail", name, ms[name], "status " number[name])
+		else if (name in skipped)
+			row("not run", name, ms[name], skipped[name])
 		else
 			row("pass", name, ms[name], "")
+	}
+	# Nothing is missing in the lab: what a test leaves out there, no
+	# machine of ours ever sees.
+	function look_for_skips(name, file, line) {
+		file = cases "/" name ".stdout"
+		while ((getline line < file) > 0)
+			if (line ~ /^skipped: / && !(name in skipped))
+				skipped[name] = line
+		close(file)
 	}
 	BEGIN {
 		while ((getline line < splats) > 0)
@@ -182,6 +217,7 @@ boot_judge()
 	END {
 		nr = split(names, list, " ")
 		for (i = 1; i <= nr; i++) {
+			look_for_skips(list[i])
 			judge(list[i])
 			listed[list[i]] = 1
 		}

@@ -12,7 +12,8 @@
  * number of words, words. Three virtio-serial ports lead out of the machine:
  *
  *   vport0p1  results: "begin NAME", then "end NAME exit|signal|timeout|left
- *             NUMBER MILLISECONDS", at the end "done"
+ *             NUMBER MILLISECONDS BYTES BYTES", at the end "done"; the bytes
+ *             are its part of the other two
  *   vport0p2  what the programs write to standard output
  *   vport0p3  the same for standard error
  *
@@ -58,10 +59,11 @@ struct program {
 /* One stream of the running program: a pipe's end and where it leads. */
 struct stream {
 	int from;
-	int to;
+	enum port to;
 };
 
 static int ports[NR_PORTS] = { -1, -1, -1 };
+static uint64_t told[NR_PORTS]; /* bytes, since the program was begun */
 static int kmsg = -1;
 
 static void write_all(int fd, const char *bytes, size_t len)
@@ -96,6 +98,12 @@ static void say(int fd, const char *format, ...)
 	if ((size_t)n >= sizeof(line))
 		n = (int)sizeof(line) - 1;
 	write_all(fd, line, (size_t)n);
+}
+
+static void tell(enum port port, const char *bytes, size_t len)
+{
+	write_all(ports[port], bytes, len);
+	told[port] += len;
 }
 
 static uint64_t now_ms(void)
@@ -222,7 +230,7 @@ static bool carry(const struct stream *s)
 	for (;;) {
 		n = read(s->from, bytes, sizeof(bytes));
 		if (n > 0)
-			write_all(s->to, bytes, (size_t)n);
+			tell(s->to, bytes, (size_t)n);
 		else if (n == 0)
 			return false;
 		else if (errno != EINTR)
@@ -252,14 +260,23 @@ static bool wait_a_little(pid_t pid, struct stream s[2], int *status)
 	return false;
 }
 
-/* Kernel threads have no command line and no memory; we are 1. */
+/* proc(5), stat: numbered from 1; the second, in brackets, may hold blanks. */
+static const char *stat_field(const char *after_name, int nr)
+{
+	int i;
+
+	for (i = 2; i < nr && *after_name; i++)
+		after_name += 1 + strcspn(after_name + 1, " ");
+	return *after_name ? after_name + 1 : after_name;
+}
+
+/* Kernel threads and zombies have no memory. */
 static bool is_left_over(pid_t pid, char *name, size_t cap)
 {
 	char path[40];
 	char text[512];
-	unsigned long vsize;
-	char state;
-	char *close_paren;
+	const char *memory;
+	char *bracket;
 	ssize_t n;
 	int fd;
 
@@ -271,17 +288,13 @@ static bool is_left_over(pid_t pid, char *name, size_t cap)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	close_paren = strrchr(text, ')');
-	/* proc(5): field 3 is the state, field 23 the size of its memory */
-	if (!close_paren ||
-	    sscanf(close_paren + 1,
-		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		   "%*s %*s %*s %*s %*s %*s %lu",
-		   &state, &vsize) != 2)
+	bracket = strrchr(text, ')');
+	if (!bracket)
 		return false;
-	*close_paren = '\0';
+	*bracket = '\0';
 	(void)snprintf(name, cap, "%s", strchr(text, '(') + 1);
-	return state != 'Z' && vsize > 0;
+	memory = stat_field(bracket + 1, 23);
+	return *memory >= '1' && *memory <= '9';
 }
 
 /* What lives beside us; its name if something does. */
@@ -301,6 +314,16 @@ static bool find_left_over(char *name, size_t cap)
 	return found;
 }
 
+static void tell_left_over(const char *program, const char *name)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line),
+			 "lab: %.40s left the process %.40s behind\n", program,
+			 name);
+
+	tell(PORT_ERR, line, (size_t)n);
+}
+
 /* A program ends with all that it started. What is still there after a while
  * is named, and goes. */
 static bool clear_left_overs(const char *program, struct stream s[2])
@@ -313,9 +336,7 @@ static bool clear_left_overs(const char *program, struct stream s[2])
 	while (find_left_over(name, sizeof(name))) {
 		if (now_ms() > until) {
 			if (!found)
-				say(ports[PORT_ERR],
-				    "lab: %s left the process %s behind\n",
-				    program, name);
+				tell_left_over(program, name);
 			found = true;
 			(void)kill(-1, SIGKILL);
 		}
@@ -326,27 +347,37 @@ static bool clear_left_overs(const char *program, struct stream s[2])
 	return found;
 }
 
-static void tell_end(const struct program *p, bool late, bool left, int status,
-		     uint64_t ms)
+static void tell_begin(const char *name)
 {
-	const char *how = "exit";
-	int number = WEXITSTATUS(status);
-
-	if (late) {
-		how = "timeout";
-		number = 0;
-	} else if (WIFSIGNALED(status)) {
-		how = "signal";
-		number = WTERMSIG(status);
-	} else if (left && number == 0) {
-		how = "left";
-	}
-	say(kmsg, "lab: end %s\n", p->name);
-	say(ports[PORT_RESULTS], "end %s %s %d %llu\n", p->name, how, number,
-	    (unsigned long long)ms);
+	told[PORT_OUT] = 0;
+	told[PORT_ERR] = 0;
+	say(kmsg, "lab: begin %s\n", name);
+	say(ports[PORT_RESULTS], "begin %s\n", name);
 }
 
-static bool make_stream(struct stream *s, int *write_end, int port)
+static void tell_end(const char *name, const char *how, int number, uint64_t ms)
+{
+	say(kmsg, "lab: end %s\n", name);
+	say(ports[PORT_RESULTS], "end %s %s %d %llu %llu %llu\n", name, how,
+	    number, (unsigned long long)ms, (unsigned long long)told[PORT_OUT],
+	    (unsigned long long)told[PORT_ERR]);
+}
+
+static void tell_status(const struct program *p, bool late, bool left,
+			int status, uint64_t ms)
+{
+	const int number = WEXITSTATUS(status);
+
+	if (late)
+		tell_end(p->name, "timeout", 0, ms);
+	else if (WIFSIGNALED(status))
+		tell_end(p->name, "signal", WTERMSIG(status), ms);
+	else
+		tell_end(p->name, left && number == 0 ? "left" : "exit", number,
+			 ms);
+}
+
+static bool make_stream(struct stream *s, int *write_end, enum port port)
 {
 	int pipe_fds[2];
 
@@ -370,10 +401,9 @@ static void run(const struct program *p)
 	pid_t pid;
 	int i;
 
-	say(kmsg, "lab: begin %s\n", p->name);
-	say(ports[PORT_RESULTS], "begin %s\n", p->name);
-	if (!make_stream(&s[0], &ends[0], ports[PORT_OUT]) ||
-	    !make_stream(&s[1], &ends[1], ports[PORT_ERR]))
+	tell_begin(p->name);
+	if (!make_stream(&s[0], &ends[0], PORT_OUT) ||
+	    !make_stream(&s[1], &ends[1], PORT_ERR))
 		return;
 	pid = fork();
 	if (pid == 0)
@@ -395,7 +425,7 @@ static void run(const struct program *p)
 			(void)carry(&s[i]);
 			(void)close(s[i].from);
 		}
-	tell_end(p, late, left, status, now_ms() - start);
+	tell_status(p, late, left, status, now_ms() - start);
 }
 
 /* The next string of the list, or NULL. */
@@ -482,8 +512,7 @@ static void look_for_leaks(void)
 
 	if (access(LEAK_FILE, F_OK) < 0)
 		return;
-	say(kmsg, "lab: begin kmemleak\n");
-	say(ports[PORT_RESULTS], "begin kmemleak\n");
+	tell_begin("kmemleak");
 	sleep_ms(LEAK_AGE_S * 1000L);
 	(void)!ask_leaks("scan");
 	sleep_ms(LEAK_AGE_S * 1000L);
@@ -492,10 +521,8 @@ static void look_for_leaks(void)
 	fd = open(LEAK_FILE, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	if (n > 0)
-		write_all(ports[PORT_OUT], text, (size_t)n);
-	say(kmsg, "lab: end kmemleak\n");
-	say(ports[PORT_RESULTS], "end kmemleak exit %d %llu\n", n != 0,
-	    (unsigned long long)(now_ms() - start));
+		tell(PORT_OUT, text, (size_t)n);
+	tell_end("kmemleak", "exit", n != 0, now_ms() - start);
 	if (fd >= 0)
 		(void)close(fd);
 }

@@ -15,6 +15,7 @@ signal) kill -SEGV $$ ;;
 hangs) sleep 600 ;;
 leaves) setsid sleep 600 > /dev/null 2>&1 & exit 0 ;;
 skips) exit 77 ;;
+skips.part) echo "skipped: half of it: nothing there"; exit 0 ;;
 provoke) echo "$2" > /sys/kernel/debug/provoke-crash/DIRECT; exit 0 ;;
 *) exit 1 ;;
 esac

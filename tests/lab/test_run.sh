@@ -79,6 +79,7 @@ verdict signal fail '^signal 11$'
 verdict hangs fail '^timeout$'
 verdict leaves fail '^left a process behind$'
 verdict skips "not run" '^skipped itself$'
+verdict skips.part "not run" '^skipped: half of it: nothing there$'
 verdict missing fail '^status 127$'
 verdict warning fail '^kernel: '
 verdict still.good pass
@@ -86,6 +87,13 @@ verdict still.good pass
 verdict bug fail '^kernel: '
 verdict never "not run" '^never begun$'
 verdict "(machine)" fail '^stopped before the end'
+
+got=$(cat "$dir/out/$flavour/cases/"{good,skips.part,never}.stdout 2> /dev/null)
+[ "$got" = "skipped: half of it: nothing there" ] ||
+	complain "the output of a case: \"$got\""
+grep -q '^lab: leaves left the process sleep behind$' \
+	"$dir/out/$flavour/cases/leaves.stderr" ||
+	complain "the name of what was left"
 
 echo "a program's own end is the lab's end"
 # exec.sh is a program of the tester's: any directory, any arguments.
