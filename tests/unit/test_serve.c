@@ -265,6 +265,10 @@ static void lose_device(void)
 	ck_assert_int_eq(pthread_join(threads[0], NULL), 0);
 	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
 	is_told(LAUNCH_ENDED, 37);
+	/* Nor does anything of it wake the loop any more. */
+	ck_assert_int_eq(__real_epoll_wait(RF_FD_EPOLL,
+					   (struct epoll_event[4]){ 0 }, 4, 0),
+			 0);
 	ck_assert_ptr_null(vmm.devices[0].frontend);
 	ck_assert_uint_eq(vmm.devices[0].page.status,
 			  RF_VIRTIO_STATUS_NEEDS_RESET);
