@@ -265,7 +265,7 @@ static const char *stat_field(const char *after_name, int nr)
 {
 	int i;
 
-	for (i = 2; i < nr && *after_name; i++)
+	for (i = 3; i < nr && *after_name; i++)
 		after_name += 1 + strcspn(after_name + 1, " ");
 	return *after_name ? after_name + 1 : after_name;
 }
