@@ -535,17 +535,11 @@ static int register_zone(struct kvm *kvm, struct coalesced2_buffer *buffer,
 	return r;
 }
 
-static struct coalesced2_zone *
-find_zone(struct coalesced2_buffer *buffer,
-	  const struct kvm_coalesced_mmio_zone2 *arg)
+static bool is_same_zone(const struct coalesced2_zone *zone,
+			 const struct kvm_coalesced_mmio_zone2 *arg)
 {
-	struct coalesced2_zone *zone;
-
-	list_for_each_entry(zone, &buffer->zones, of_buffer)
-		if (zone->addr == arg->addr && zone->size == arg->size &&
-		    zone->pio == arg->pio)
-			return zone;
-	return NULL;
+	return zone->addr == arg->addr && zone->size == arg->size &&
+	       zone->pio == arg->pio;
 }
 
 /*
@@ -555,12 +549,15 @@ find_zone(struct coalesced2_buffer *buffer,
 static int unregister_zone(struct kvm *kvm, struct coalesced2_buffer *buffer,
 			   const struct kvm_coalesced_mmio_zone2 *arg)
 {
-	struct coalesced2_zone *zone;
+	struct coalesced2_zone *zone, *next;
 
 	mutex_lock(&kvm->slots_lock);
-	/* Where memory lacks the whole bus goes: the zone went as well. */
-	while ((zone = find_zone(buffer, arg)))
-		kvm_io_bus_unregister_dev(kvm, bus_of(zone->pio), &zone->dev);
+	list_for_each_entry_safe(zone, next, &buffer->zones, of_buffer)
+		if (is_same_zone(zone, arg) &&
+		    kvm_io_bus_unregister_dev(kvm, bus_of(arg->pio),
+					      &zone->dev))
+			/* No memory for a smaller bus: all of it went. */
+			break;
 	mutex_unlock(&kvm->slots_lock);
 	return 0;
 }

@@ -142,6 +142,7 @@ static void a_child_does_not_inherit_the_mapping(void)
 		api_tell(pair[1], 0, -1);
 		pause();
 	}
+	close(pair[1]);
 	(void)api_hear(child.sock, NULL);
 	CHECK(api_write(&vm, API_GPA, 1, 4) == API_RINGED);
 	/* That it lives does not count. */
@@ -168,6 +169,7 @@ static void a_child_inherits_the_mapping_if_asked_to(void)
 		api_expect(ring.page, API_GPA, 2);
 		_exit(0);
 	}
+	close(pair[1]);
 	CHECK(api_write(&vm, API_GPA, 1, 4) == API_RINGED);
 	api_ring_unmap(&ring);
 	CHECK(api_write(&vm, API_GPA, 2, 4) == API_RINGED);
@@ -393,7 +395,7 @@ static void buffers_may_outlive_their_vm_by_the_hundred(void)
 	}
 	/* Some go before, the others after. */
 	for (i = 0; i < RF_ARRAY_LEN(rings) / 2; i++)
-		api_ring_close(&rings[2 * i]);
+		api_ring_close(&rings[i * 2ul]);
 	api_vm_close(&vm);
 	for (i = 0; i < RF_ARRAY_LEN(rings) / 2; i++)
 		api_ring_close(&rings[2 * i + 1]);
