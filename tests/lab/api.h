@@ -41,7 +41,10 @@ struct api_case {
 	void (*run)(void);
 };
 
-#define CASE(kinds, name) { #name, (kinds), name }
+#define CASE(kinds, name)            \
+	{                            \
+#name, (kinds), name \
+	}
 
 struct api_chapter {
 	const struct api_case *cases;
@@ -63,11 +66,10 @@ _Noreturn void api_fail(const char *file, int line, const char *what,
 			const char *fmt, ...) RF_PRINTF(4, 5);
 
 /* What is found instead may follow, as for printf. */
-#define CHECK(cond, ...)                                              \
-	do {                                                          \
-		if (!(cond))                                          \
-			api_fail(__FILE__, __LINE__, #cond,           \
-				 " " __VA_ARGS__);                    \
+#define CHECK(cond, ...)                                                      \
+	do {                                                                  \
+		if (!(cond))                                                  \
+			api_fail(__FILE__, __LINE__, #cond, " " __VA_ARGS__); \
 	} while (0)
 /* A call that must work: its value. */
 #define MUST(call) api_must((call), #call, __FILE__, __LINE__)
@@ -82,8 +84,8 @@ void api_must_fail(long value, int err, const char *call, const char *file,
 /* A VM of one vCPU. */
 struct api_vm {
 	struct tiny_vm tiny;
-	struct rf_doorbell_set *set;  /* user space is the producer */
-	struct rf_doorbell *bell;     /* the one its writes go to */
+	struct rf_doorbell_set *set; /* user space is the producer */
+	struct rf_doorbell *bell;    /* the one its writes go to */
 };
 
 void api_vm_open(struct api_vm *vm);
@@ -143,6 +145,13 @@ uint32_t api_waiting(const struct rf_ring_page *page);
 
 /* Readable within so many milliseconds? */
 bool api_is_readable(int fd, int wait_ms);
+
+/* Readable, and the sleeper was woken for it: poll looks once more when its time
+ * is over, and would find what nobody told it. */
+bool api_is_woken(int fd);
+
+/* A child that does not outlive its parent, nor hold up the case's end. */
+pid_t api_fork(void);
 
 struct api_peer {
 	pid_t pid;

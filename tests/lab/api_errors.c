@@ -108,9 +108,9 @@ static void a_descriptor_of_another_kind_is_EINVAL(void)
 	for (i = 0; i < RF_ARRAY_LEN(fds); i++) {
 		MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, fds[i], API_GPA, 4, 0),
 			  EINVAL);
-		MUST_FAIL(api_zone(vm.tiny.vm, UNREGISTER, fds[i], API_GPA, 4,
-				   0),
-			  EINVAL);
+		MUST_FAIL(
+			api_zone(vm.tiny.vm, UNREGISTER, fds[i], API_GPA, 4, 0),
+			EINVAL);
 	}
 }
 
@@ -139,9 +139,9 @@ static void a_buffer_of_a_vm_that_ended_is_EINVAL_in_the_next(void)
 	for (i = 0; i < 5; i++) {
 		api_vm_close(&vm);
 		api_vm_open(&vm);
-		MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 4,
-				   0),
-			  EINVAL);
+		MUST_FAIL(
+			api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 4, 0),
+			EINVAL);
 		CHECK(api_write(&vm, API_GPA, i, 4) == API_EXITED);
 	}
 	api_expect_nothing(ring.page);
@@ -168,8 +168,7 @@ static void a_zone_that_no_write_can_hit_is_EINVAL(void)
 		  EINVAL);
 	MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, ring.fd, ~0ull - 2, 4, 0),
 		  EINVAL);
-	MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 1u << 31,
-			   0),
+	MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 1u << 31, 0),
 		  EINVAL);
 }
 
@@ -194,14 +193,14 @@ static void calls_from_another_process_are_EIO(void)
 	api_vm_open(&vm);
 	api_ring_open(&vm, &ring);
 	api_ring_map(&ring);
-	pid = (pid_t)MUST(fork());
+	pid = api_fork();
 	if (pid == 0) {
-		MUST_FAIL(ioctl(vm.tiny.vm, KVM_CREATE_COALESCED_MMIO_BUFFER,
-				0),
-			  EIO);
-		MUST_FAIL(api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 4,
-				   0),
-			  EIO);
+		MUST_FAIL(
+			ioctl(vm.tiny.vm, KVM_CREATE_COALESCED_MMIO_BUFFER, 0),
+			EIO);
+		MUST_FAIL(
+			api_zone(vm.tiny.vm, REGISTER, ring.fd, API_GPA, 4, 0),
+			EIO);
 		_exit(0);
 	}
 	peer.pid = pid;
@@ -224,7 +223,7 @@ static void a_mapping_is_one_page_shared_readable_and_writable(void)
 
 	api_vm_open(&vm);
 	api_ring_open(&vm, &ring);
-	refuse(2 * RF_RING_BYTES, rw, MAP_SHARED, 0);
+	refuse((size_t)2 * RF_RING_BYTES, rw, MAP_SHARED, 0);
 	refuse(RF_RING_BYTES, rw, MAP_SHARED, RF_RING_BYTES);
 	refuse(RF_RING_BYTES, rw, MAP_PRIVATE, 0);
 	refuse(RF_RING_BYTES, PROT_READ, MAP_SHARED, 0);
@@ -241,7 +240,7 @@ static void a_mapping_neither_grows_nor_is_executed(void)
 	api_vm_open(&vm);
 	api_ring_open(&vm, &ring);
 	api_ring_map(&ring);
-	CHECK(mremap(ring.page, RF_RING_BYTES, 2 * RF_RING_BYTES,
+	CHECK(mremap(ring.page, RF_RING_BYTES, (size_t)2 * RF_RING_BYTES,
 		     MREMAP_MAYMOVE) == MAP_FAILED);
 	CHECK(mremap(ring.page, 0, RF_RING_BYTES, MREMAP_MAYMOVE) ==
 	      MAP_FAILED);

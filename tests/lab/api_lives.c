@@ -136,7 +136,7 @@ static void a_child_does_not_inherit_the_mapping(void)
 	api_ring_ready(&vm, &ring);
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
 	child.sock = pair[0];
-	child.pid = (pid_t)MUST(fork());
+	child.pid = api_fork();
 	if (child.pid == 0) {
 		MUST_FAIL(msync(ring.page, RF_RING_BYTES, MS_ASYNC), ENOMEM);
 		api_tell(pair[1], 0, -1);
@@ -162,7 +162,7 @@ static void a_child_inherits_the_mapping_if_asked_to(void)
 	MUST(madvise(ring.page, RF_RING_BYTES, MADV_DOFORK));
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
 	child.sock = pair[0];
-	child.pid = (pid_t)MUST(fork());
+	child.pid = api_fork();
 	if (child.pid == 0) {
 		(void)api_hear(pair[1], NULL);
 		api_expect(ring.page, API_GPA, 1);

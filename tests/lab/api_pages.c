@@ -53,7 +53,8 @@ static void a_slot_given_back_is_used_at_once(void)
 	CHECK(api_write_many(&vm, API_GPA, 0, RF_RING_USABLE, NULL, NULL) == 0);
 	for (i = 0; i < 2 * RF_RING_SLOTS; i++) {
 		api_expect(ring.page, API_GPA, i * API_STEP);
-		CHECK(api_write(&vm, API_GPA, (RF_RING_USABLE + i) * API_STEP,
+		CHECK(api_write(&vm, API_GPA,
+				((uint64_t)RF_RING_USABLE + i) * API_STEP,
 				4) == API_RINGED);
 		CHECK(api_write(&vm, API_GPA, 0xffff0000, 4) == API_EXITED);
 	}

@@ -33,6 +33,7 @@ static const struct {
 };
 
 #define GUEST_DATA 0x2000u /* where the 8 bytes come from */
+#define WAKE_MS 20000
 
 void api_vm_open(struct api_vm *vm)
 {
@@ -63,8 +64,8 @@ void api_ring_open(struct api_vm *vm, struct api_ring *ring)
 
 	*ring = (struct api_ring){ .page = NULL };
 	if (api_kind == API_KERNEL) {
-		ring->fd = (int)MUST(ioctl(vm->tiny.vm,
-				      KVM_CREATE_COALESCED_MMIO_BUFFER, 0));
+		ring->fd = (int)MUST(ioctl(
+			vm->tiny.vm, KVM_CREATE_COALESCED_MMIO_BUFFER, 0));
 		ring->wake = ring->fd;
 		return;
 	}
@@ -318,14 +319,30 @@ bool api_is_readable(int fd, int wait_ms)
 	return MUST(poll(&p, 1, wait_ms)) == 1 && p.revents == POLLIN;
 }
 
+bool api_is_woken(int fd)
+{
+	const uint64_t start = rf_clock_ns();
+
+	return api_is_readable(fd, WAKE_MS) &&
+	       rf_clock_ns() - start < WAKE_MS * 1000000ull / 2;
+}
+
+pid_t api_fork(void)
+{
+	pid_t pid = (pid_t)MUST(fork());
+
+	if (pid == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
 void api_peer_start(struct api_peer *peer, void (*run)(int sock))
 {
 	int pair[2];
 
 	MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
-	peer->pid = (pid_t)MUST(fork());
+	peer->pid = api_fork();
 	if (peer->pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
 		run(pair[1]);
 		_exit(0);
