@@ -279,33 +279,33 @@ static int write_zero_bytes(struct blk *blk, uint64_t start, uint64_t bytes)
 	return 0;
 }
 
-/* Deallocate. -EOPNOTSUPP where the file system or the disk cannot. */
-static int punch_range(const struct blk *blk, uint64_t start, uint64_t bytes)
+/* -EOPNOTSUPP where the file system or the disk has no such thing. */
+static int change_range(const struct blk *blk, unsigned long block_request,
+			int file_mode, uint64_t start, uint64_t bytes)
 {
 	uint64_t range[2] = { start, bytes };
 	int rc;
 
 	if (blk->is_block_device)
-		rc = ioctl(RF_FD_BACKING, BLKDISCARD, range);
+		rc = ioctl(RF_FD_BACKING, block_request, range);
 	else
-		rc = fallocate(RF_FD_BACKING,
-			       FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			       (off_t)start, (off_t)bytes);
+		rc = fallocate(RF_FD_BACKING, file_mode, (off_t)start,
+			       (off_t)bytes);
 	return rc < 0 ? -errno : 0;
+}
+
+static int punch_range(const struct blk *blk, uint64_t start, uint64_t bytes)
+{
+	return change_range(blk, BLKDISCARD,
+			    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start,
+			    bytes);
 }
 
 static int zero_range(const struct blk *blk, uint64_t start, uint64_t bytes)
 {
-	uint64_t range[2] = { start, bytes };
-	int rc;
-
-	if (blk->is_block_device)
-		rc = ioctl(RF_FD_BACKING, BLKZEROOUT, range);
-	else
-		rc = fallocate(RF_FD_BACKING,
-			       FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-			       (off_t)start, (off_t)bytes);
-	return rc < 0 ? -errno : 0;
+	return change_range(blk, BLKZEROOUT,
+			    FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, start,
+			    bytes);
 }
 
 /* A discard is a hint: where it cannot be followed, that is fine (5.2.6.2). */

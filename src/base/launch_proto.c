@@ -22,6 +22,7 @@ static bool is_valid_message(const struct launch_msg *msg)
 	case LAUNCH_READY:
 		return msg->value < RF_DOORBELL_NR_KINDS;
 	case LAUNCH_GO:
+	case LAUNCH_PREPARED:
 		return msg->value == 0;
 	case LAUNCH_ENDED:
 		return msg->value <= UINT8_MAX;

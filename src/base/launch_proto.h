@@ -5,7 +5,8 @@
  * Over the SOCK_SEQPACKET socket at RF_FD_CONTROL of ringfence-vmm: a message
  * is a packet, both ends on the same machine and built together. In order:
  *
- *   vmm      READY        VM, devices, filters: all there; waiting
+ *   vmm      PREPARED     memory, VM, vCPUs, filters: start the devices now
+ *   vmm      READY        devices connected and sealed; waiting
  *   launcher GO           run the vCPUs
  *   vmm      DEVICE_GONE  a device process closed its socket (any number)
  *   vmm      ENDED        the guest left; the vmm exits 0 behind it
@@ -25,6 +26,7 @@ enum launch_type {
 	LAUNCH_GO = 2,	  /* value: 0 */
 	LAUNCH_ENDED = 3, /* value: status at the debug-exit port, 0..255 */
 	LAUNCH_DEVICE_GONE = 4, /* value: index of the device */
+	LAUNCH_PREPARED = 5,	/* value: 0 */
 };
 
 struct launch_msg {

@@ -8,21 +8,22 @@
  * Never:   changes the launcher itself.
  *
  * The kernel makes no user namespace for a process whose root is not that of
- * its mount namespace: the new owner could leave the chroot. Root can leave it
- * anyway, and the child ends up in an empty root of its own (stage 11), so a
- * process in between takes the step out and makes the child from there:
+ * its mount namespace: the new owner could leave the chroot. Root may make the
+ * two the same, though not for the launcher itself, which keeps what it has. So
+ * a process in between makes a mount namespace in which what the chroot shows
+ * is all there is, and makes the child in there:
  *
  *   launcher            in between                     child
- *   fork  ------------> own mount namespace
+ *   fork  ------------> own mount namespace, private
  *                       enters it once more by setns,
  *                       which resets the root directory
+ *                       pivot_root back into the
+ *                       directory that was the chroot
  *                       clone3, CLONE_PARENT --------> child of the launcher
  *   reads its pid <---- writes the pid, ends           stages 2, 3, 4, ...
  *
  * With CLONE_PARENT the launcher is the one that waits for it, traces it, and
- * is followed in death, as ever. Until exec the child sees the host's files
- * through no descriptor and opens none; the path of a root directory would
- * mean another one out there, so rf_fence_enter() refuses it (INHERIT_DETOUR).
+ * is followed in death, as ever. Paths mean the same files to all three.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,22 +31,55 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fence/detour.h"
 
+/* A directory that every host has; what it shows is gone a moment later. */
+#define MOUNT_POINT "/proc"
+
+/* Root and namespace become one again: where the host's root was, a copy of
+ * all that the chroot showed. */
+static int pivot_into(int root)
+{
+	rf_autofd tree = -1;
+
+	tree = open_tree(root, "",
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+				 AT_RECURSIVE);
+	if (tree < 0)
+		return -errno;
+	if (move_mount(tree, "", AT_FDCWD, MOUNT_POINT,
+		       MOVE_MOUNT_F_EMPTY_PATH))
+		return -errno;
+	if (chdir(MOUNT_POINT) || syscall(SYS_pivot_root, ".", "."))
+		return -errno;
+	/* The host's root lies on top of ours now. */
+	if (umount2(".", MNT_DETACH))
+		return -errno;
+	return chdir("/") ? -errno : 0;
+}
+
 static int leave_chroot(void)
 {
 	rf_autofd self = -1;
+	rf_autofd root = -1;
 
 	if (unshare(CLONE_NEWNS))
 		return -errno;
-	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	if (self < 0)
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
 		return -errno;
-	return setns(self, CLONE_NEWNS) ? -errno : 0;
+	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (self < 0 || setns(self, CLONE_NEWNS))
+		return -errno;
+	/* Before anything is mounted: nothing of it may show on the host. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	return pivot_into(root);
 }
 
 /* Returns 0 in the child alone. */

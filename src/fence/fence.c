@@ -124,8 +124,7 @@ static int read_namespaces(uint32_t *out)
 		return -EINVAL;
 	errno = 0;
 	value = strtoul(text, &end, 16);
-	if (errno || *end ||
-	    (value & ~(unsigned long)(RF_FENCE_NAMESPACES | INHERIT_DETOUR)))
+	if (errno || *end || (value & ~(unsigned long)RF_FENCE_NAMESPACES))
 		return -EINVAL;
 	*out = (uint32_t)value;
 	return 0;
@@ -214,9 +213,6 @@ void rf_fence_enter(const struct rf_fence *fence)
 	stage("signals", signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -errno : 0);
 	stage("not started by a launcher", read_namespaces(&namespaces));
 	stage("environment", clearenv() ? -ENOMEM : 0);
-	/* Outside of the launcher's chroot the path names another directory. */
-	stage("root directory named from inside a chroot",
-	      fence->root && (namespaces & INHERIT_DETOUR) ? -ENOTSUP : 0);
 	stage("root directory", replace_root(fence, namespaces));
 	stage("descriptors", close_others(fence));
 	stage("no_new_privs",

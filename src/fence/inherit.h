@@ -18,9 +18,6 @@
 /* Told to the started program, so that rf_fence_enter() never takes the host's
  * mount namespace for its own: "RF_FENCE_NAMESPACES=7e020000". */
 #define INHERIT_NAMESPACES "RF_FENCE_NAMESPACES"
-/* A bit beside them that is no namespace: the child was made by detour.c, and
- * paths mean other files to it than to the launcher. */
-#define INHERIT_DETOUR 1u
 #define INHERIT_ENV_MAX 6u
 
 struct inherit {

@@ -107,8 +107,7 @@ static int write_maps(const struct rf_fence_spawn *spawn, pid_t pid,
 
 /* Like fork, in new namespaces. Straight to the kernel, for glibc has no call
  * for it; the child keeps to what inherit_run() may do. */
-static pid_t clone_child(const struct rf_fence_spawn *spawn, int *pidfd,
-			 bool *detour)
+static pid_t clone_child(const struct rf_fence_spawn *spawn, int *pidfd)
 {
 	struct clone_args args = {
 		.flags = spawn->namespaces | CLONE_PIDFD,
@@ -128,7 +127,6 @@ static pid_t clone_child(const struct rf_fence_spawn *spawn, int *pidfd,
 	if (errno != EPERM || geteuid() != 0 ||
 	    !(spawn->namespaces & CLONE_NEWUSER))
 		return -errno;
-	*detour = true;
 	return detour_clone(&args, pidfd);
 }
 
@@ -211,13 +209,12 @@ static int lead_to_exec(const struct rf_fence_spawn *spawn, int sock,
 /* An empty environment but for what the child half of the fence needs, and in
  * builds for sanitizers their options: inside of the fence a leak check could
  * not stop the process's other threads. */
-static void make_environment(struct inherit *in, bool detour, char *namespaces,
-			     size_t size)
+static void make_environment(struct inherit *in, char *namespaces, size_t size)
 {
 	uint32_t n = 0;
 
 	(void)snprintf(namespaces, size, INHERIT_NAMESPACES "=%x",
-		       in->namespaces | (detour ? INHERIT_DETOUR : 0));
+		       in->namespaces);
 	in->envp[n++] = namespaces;
 #ifdef RF_SANITIZED
 	{
@@ -248,7 +245,6 @@ static int spawn_child(const struct rf_fence_spawn *spawn,
 		.rlimits = spawn->rlimits,
 		.nr_rlimits = spawn->nr_rlimits,
 	};
-	bool detour = false;
 	int pair[2];
 	int ret;
 
@@ -258,14 +254,14 @@ static int spawn_child(const struct rf_fence_spawn *spawn,
 	ours = pair[0];
 	theirs = pair[1];
 	*step = "clone3";
-	child->pid = clone_child(spawn, &child->pidfd, &detour);
+	child->pid = clone_child(spawn, &child->pidfd);
 	if (child->pid < 0)
 		return child->pid;
 	if (!child->pid) {
 		/* Only the launcher's end, so that its death is noticed. */
 		close(ours);
 		in.parent = theirs;
-		make_environment(&in, detour, namespaces, sizeof(namespaces));
+		make_environment(&in, namespaces, sizeof(namespaces));
 		inherit_run(&in);
 	}
 	rf_fd_close(&theirs);

@@ -29,15 +29,23 @@ struct wires {
 	int control;
 };
 
-static void close_wires(struct wires *w)
+/* Ours are copies: the other end must see the end of file when the vCPU process
+ * is gone, and not only when we are. */
+static void close_vmm_wires(struct wires *w)
 {
 	uint32_t i;
 
-	for (i = 0; i < SETTINGS_DISKS_MAX; i++) {
+	for (i = 0; i < SETTINGS_DISKS_MAX; i++)
 		rf_fd_close(&w->vmm[i]);
-		rf_fd_close(&w->device[i]);
-	}
 	rf_fd_close(&w->control);
+}
+
+static void close_device_wires(struct wires *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < SETTINGS_DISKS_MAX; i++)
+		rf_fd_close(&w->device[i]);
 }
 
 static int make_wires(struct wires *w, struct vm *vm, uint32_t nr_disks,
@@ -327,13 +335,14 @@ int vm_start(struct vm *vm, const struct settings *s, const struct images *im,
 		err = cgroup_open(&s->jailer, &vm->cgroup, c);
 	if (!err)
 		err = make_wires(&w, vm, im->nr_disks, c);
-	for (i = 0; !err && i < im->nr_disks; i++)
-		err = spawn_device(vm, s, im, &w, i, c);
 	if (!err)
 		err = spawn_vmm(vm, s, im, &w, c);
-	/* Ours are copies: a device must see the end of file when the vCPU
-	 * process is gone, and not only when we are. */
-	close_wires(&w);
+	close_vmm_wires(&w);
+	if (!err && !vm_await_prepared(vm))
+		err = -ECANCELED;
+	for (i = 0; !err && i < im->nr_disks; i++)
+		err = spawn_device(vm, s, im, &w, i, c);
+	close_device_wires(&w);
 	if (err)
 		vm_stop(vm);
 	return err;

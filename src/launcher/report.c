@@ -35,18 +35,9 @@ static const struct {
 uint64_t report_startup_ns(const struct vm *vm, uint32_t index)
 {
 	const struct vm_process *proc = &vm->procs[index];
-	const uint64_t fenced = VM_REPORT(proc, fenced_ns);
 	const uint64_t sealed = VM_REPORT(proc, sealed_ns);
-	const uint64_t vmm_fenced = VM_REPORT(&vm->procs[0], fenced_ns);
-	uint64_t waited = 0;
 
-	/* The vCPU process speaks to devices only once it is fenced itself. */
-	if (index > 0 && vmm_fenced > fenced)
-		waited = vmm_fenced - fenced;
-	if (fenced <= proc->exec_ns || sealed < fenced)
-		return 0;
-	return sealed - proc->exec_ns > waited ? sealed - proc->exec_ns - waited
-					       : 0;
+	return sealed > proc->exec_ns ? sealed - proc->exec_ns : 0;
 }
 
 static void add_process(struct text *t, const struct vm *vm, uint32_t index)

@@ -10,9 +10,7 @@
 /* One object, one line, by write(2): works inside the launcher's filter. */
 void report_write(const struct vm *vm, int fd);
 
-/* Start-up of process `index`: from exec to its last filter, less the time it
- * only waited for the vCPU process to be there (a device is started first and
- * sealed by that one). 0 if it did not get that far, or says nonsense. */
+/* Start-up of process `index`: from exec to its last filter. 0 if it did not get that far, or says nonsense. */
 uint64_t report_startup_ns(const struct vm *vm, uint32_t index);
 
 #endif

@@ -7,6 +7,7 @@
  * Callers: main.c; run_vm() demo.c too.
  * Never:   starts anything before everything is read and open.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -29,8 +30,9 @@ int run_vm(struct vm *vm, const struct settings *s, struct images *im)
 	vm->report = rf_fd_take(&im->report);
 	images_close(im);
 	if (err) {
-		say("%s", c.text);
-		return SAY_FAILED;
+		if (err != -ECANCELED)
+			say("%s", c.text);
+		return vm_status(vm);
 	}
 	if (!vm_await(vm))
 		return vm_status(vm);

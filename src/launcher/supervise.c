@@ -12,7 +12,7 @@
  *
  * Side:    launcher. From vm_confine() on inside policy `launcher`.
  * Owns:    the phases of struct vm.
- * Callers: run.c, demo.c.
+ * Callers: run.c; launch.c when a start fails.
  * Never:   waits for a child in any other way than poll, nor believes a message
  *          of the vCPU process more than its type and range.
  * Needs:   poll (nfds == 2);
@@ -29,19 +29,14 @@
  *          exit_group.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <ringfence/policy.h>
 
 #include "base/launch_proto.h"
 #include "launcher/say.h"
@@ -209,8 +204,10 @@ static void take_device_gone(struct vm *vm, struct vm_process *proc)
 static bool is_timely(const struct vm *vm, const struct launch_msg *msg)
 {
 	switch (msg->type) {
+	case LAUNCH_PREPARED:
+		return !vm->prepared;
 	case LAUNCH_READY:
-		return !vm->ready;
+		return vm->prepared && !vm->ready;
 	case LAUNCH_ENDED:
 		return vm->phase != VM_STARTING && !vm->ended;
 	case LAUNCH_DEVICE_GONE:
@@ -223,6 +220,9 @@ static bool is_timely(const struct vm *vm, const struct launch_msg *msg)
 static void take_message(struct vm *vm, const struct launch_msg *msg)
 {
 	switch (msg->type) {
+	case LAUNCH_PREPARED:
+		vm->prepared = true;
+		return;
 	case LAUNCH_READY:
 		vm->ready = true;
 		vm->doorbell = msg->value;
@@ -396,7 +396,9 @@ static void turn(struct vm *vm)
 	/* Before the deaths: a guest that ended is no death. */
 	take_messages(vm);
 	reap(vm);
-	if (vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
+	/* Once all are killed there is nothing left to do about it: then
+	 * wait_for_all() gives up. */
+	if (!vm->killed && vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
 		take_deadline(vm);
 }
 
@@ -405,6 +407,9 @@ static void wait_for_all(struct vm *vm)
 {
 	while (is_anyone_alive(vm)) {
 		if (vm->killed && rf_clock_ns() >= vm->deadline_ns) {
+			if (vm->stuck)
+				return; /* said already */
+			vm->stuck = true;
 			say("a killed process is still there; it waits in the "
 			    "kernel, and ends with that");
 			return;
@@ -413,10 +418,10 @@ static void wait_for_all(struct vm *vm)
 	}
 }
 
-bool vm_await(struct vm *vm)
+static bool await(struct vm *vm, const bool *what)
 {
 	vm->deadline_ns = rf_clock_ns() + START_NS;
-	while (!vm->ready && vm->phase == VM_STARTING)
+	while (!*what && vm->phase == VM_STARTING)
 		turn(vm);
 	if (vm->phase == VM_STARTING) {
 		vm->deadline_ns = 0;
@@ -426,83 +431,14 @@ bool vm_await(struct vm *vm)
 	return false;
 }
 
-/* To its place by way of a high number, for the place may be another's. */
-static int lift(int *fd)
+bool vm_await_prepared(struct vm *vm)
 {
-	int high;
-
-	if (*fd < 0)
-		return 0;
-	high = fcntl(*fd, F_DUPFD_CLOEXEC, 64);
-	if (high < 0)
-		return -errno;
-	(void)close(*fd);
-	*fd = high;
-	return 0;
+	return await(vm, &vm->prepared);
 }
 
-static int lower(int *fd, int to)
+bool vm_await(struct vm *vm)
 {
-	int err;
-
-	if (*fd < 0)
-		return 0;
-	err = rf_fd_move(rf_fd_take(fd), to);
-	if (!err)
-		*fd = to;
-	return err;
-}
-
-/* Descriptors to the places the policy names; all others are closed, whoever
- * we have them from. */
-static int settle(struct vm *vm)
-{
-	struct {
-		int *fd;
-		int to;
-	} moves[5 + VM_PROCESSES_MAX] = {
-		{ &vm->control, VM_FD_CONTROL },
-		{ &vm->signals, VM_FD_SIGNALS },
-		{ &vm->report, VM_FD_REPORT },
-		{ &vm->cgroup.parent, VM_FD_CGROUP_PARENT },
-		{ &vm->cgroup.dir, VM_FD_CGROUP },
-	};
-	uint32_t i;
-	int err = 0;
-
-	for (i = 0; i < VM_PROCESSES_MAX; i++) {
-		moves[5 + i].fd = &vm->procs[i].pidfd;
-		moves[5 + i].to = VM_FD_PIDFDS + (int)i;
-	}
-	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
-		err = lift(moves[i].fd);
-	if (!err && close_range(3, 63, 0) < 0)
-		err = -errno;
-	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
-		err = lower(moves[i].fd, moves[i].to);
-	if (!err && close_range(64, ~0u, 0) < 0)
-		err = -errno;
-	return err;
-}
-
-bool vm_confine(struct vm *vm)
-{
-	int err;
-
-	/* Now that all threads have their names, and /proc can be read. */
-	rf_fence_learn_threads();
-	err = settle(vm);
-	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		err = -errno;
-	if (!err)
-		err = rf_policy_load(&rf_policy_launcher);
-	if (!err)
-		return true;
-	say("the launcher's own filter could not be loaded: %s",
-	    strerror(-err));
-	vm->failed = true;
-	vm_stop(vm);
-	return false;
+	return await(vm, &vm->ready);
 }
 
 void vm_run(struct vm *vm)

@@ -3,9 +3,9 @@
  * vm.h - one running VM as its launcher sees it: processes, no guest byte
  *
  * In order:
- *   vm_start()      launch.c     spawn the devices, then the vCPU process
+ *   vm_start()      launch.c     spawn the vCPU process, then the devices
  *   vm_await()      supervise.c  until everything stands and is sealed
- *   vm_confine()    supervise.c  give up what is no longer needed; filter
+ *   vm_confine()    confine.c    give up what is no longer needed; filter
  *   vm_run()        supervise.c  GO, watch, end
  *   vm_stop()       supervise.c  whatever stands, down; safe at any time
  *   vm_status()                  what to exit with
@@ -66,6 +66,7 @@ struct vm {
 	bool stands_in; /* no KVM: the vCPU process plays the guest */
 	bool keep_on_device_death;
 	enum terminal_input input; /* what standard input is to the guest */
+	bool prepared; /* the vCPU process can be connected to */
 	bool ready;
 	uint32_t doorbell; /* enum rf_doorbell_kind, once ready */
 	bool ended;
@@ -73,15 +74,21 @@ struct vm {
 	bool failed;	       /* our status is 1, whatever the guest said */
 	int signal;	       /* that asked us to end, or 0 */
 	bool killed;	       /* all of them, not only the vCPU process */
+	bool stuck;	       /* one of the killed will not die */
 	uint64_t deadline_ns;  /* of this phase; 0: none */
 	uint64_t go_ns;
 	uint64_t end_ns;
 };
 
-/* Spawn everything. `im` is borrowed. -EINVAL with the reason; whatever was
- * started is gone again. */
+/* Spawn the vCPU process, and once it is prepared the devices: they find a
+ * partner at once, and where no VM can be made none of them is started. `im` is
+ * borrowed. -EINVAL with the reason, -ECANCELED if it has been said already;
+ * whatever was started is gone again. */
 RF_MUST_CHECK int vm_start(struct vm *vm, const struct settings *s,
 			   const struct images *im, struct complaint *c);
+
+/* True: PREPARED came. False: it will not; all that stood is down, and said. */
+RF_MUST_CHECK bool vm_await_prepared(struct vm *vm);
 
 /* True: READY came. False: it will not; everything is down and said. */
 RF_MUST_CHECK bool vm_await(struct vm *vm);

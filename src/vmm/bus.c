@@ -84,7 +84,7 @@ void bus_port_read(struct vmm *vmm, uint16_t port, void *data, uint32_t len)
 			bytes[i] = serial_read(&vmm->serial, reg);
 			continue;
 		}
-		if (power_read(&vmm->power, (uint16_t)(port + i), &bytes[i]))
+		if (power_read(&vmm->power, port + i, &bytes[i]))
 			continue;
 		bytes[i] = 0xff;
 		count_stray(vmm);
@@ -97,10 +97,10 @@ static _Noreturn void end_guest(struct vmm *vmm, uint32_t slot, uint32_t status)
 	work_park(&vmm->work, slot);
 }
 
-static void write_byte(struct vmm *vmm, uint32_t slot, uint16_t port,
+static void write_byte(struct vmm *vmm, uint32_t slot, uint32_t port,
 		       uint8_t byte)
 {
-	uint32_t reg = (uint32_t)port - SERIAL_PORT;
+	uint32_t reg = port - SERIAL_PORT;
 
 	if (reg < SERIAL_PORTS) {
 		serial_write(&vmm->serial, reg, byte);
@@ -135,7 +135,7 @@ void bus_port_write(struct vmm *vmm, uint32_t slot, uint16_t port,
 	case DEBUGPORT_NOT_MINE:
 	default:
 		for (i = 0; i < len; i++)
-			write_byte(vmm, slot, (uint16_t)(port + i), bytes[i]);
+			write_byte(vmm, slot, port + i, bytes[i]);
 		return;
 	}
 }

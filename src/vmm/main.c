@@ -12,7 +12,9 @@
  *      timer, epoll                  all memory is allocated
  *   5  start the vCPU threads        each loads `vcpu` and parks
  *   6  load `vmm` on this thread     from here on nothing new can be made
- *   7  read kernel and initramfs     the first bytes from outside
+ *   7  PREPARED                      the launcher starts the devices, which so
+ *                                    never wait for KVM
+ *      read kernel and initramfs     the first bytes from outside
  *   8  talk to the devices           hostile answers, judged in src/wire
  *      doorbells are registered once the device has mapped its ring
  *   9  seal the devices
@@ -25,7 +27,8 @@
  * Side:    vmm, main thread.
  * Owns:    the struct vmm.
  * Needs:   after the filter: pread64 and close on RF_FD_KERNEL and
- *          RF_FD_INITRD; the rest is named in serve.c, vdev.c, vm.c. clock_gettime where the vdso cannot
+ *          RF_FD_INITRD; the rest is named in serve.c, vdev.c, vm.c.
+ *          clock_gettime where the vdso cannot
  *          answer (rf_clock_ns() of the report and of frontend.c's timeouts).
  */
 #include <errno.h>
@@ -41,6 +44,7 @@
 #include <ringfence/log.h>
 #include <ringfence/policy.h>
 
+#include "base/launch_proto.h"
 #include "vmm/acpi.h"
 #include "vmm/initrd.h"
 #include "vmm/kernel.h"
@@ -293,6 +297,14 @@ static int load_filters(struct vmm *vmm, const struct options *o)
 	return 0;
 }
 
+/* 7 */
+static int tell_prepared(void)
+{
+	int rc = launch_send(RF_FD_CONTROL, LAUNCH_PREPARED, 0);
+
+	return rc < 0 ? complain("the launcher", rc) : 0;
+}
+
 /* Its size, while asking is still allowed. No byte of it is read. */
 static int size_file(int fd, const char *name, uint64_t *bytes)
 {
@@ -405,6 +417,8 @@ static int start(struct vmm *vmm, const struct options *o, uint64_t main_ns)
 		rc = make_everything(vmm, o);
 	if (rc == 0)
 		rc = load_filters(vmm, o);
+	if (rc == 0)
+		rc = tell_prepared();
 	if (rc == 0)
 		rc = load_kernel(vmm, &outside);
 	if (rc == 0)

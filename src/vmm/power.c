@@ -32,7 +32,7 @@ static enum power_verdict write_control(struct power *p, uint32_t byte,
 	return POWER_TAKEN;
 }
 
-enum power_verdict power_write(struct power *p, uint16_t port, uint8_t value)
+enum power_verdict power_write(struct power *p, uint32_t port, uint8_t value)
 {
 	switch (port) {
 	case POWER_EVENT_PORT: /* status: writing ones clears what is 0 */
@@ -53,7 +53,7 @@ enum power_verdict power_write(struct power *p, uint16_t port, uint8_t value)
 	}
 }
 
-bool power_read(struct power *p, uint16_t port, uint8_t *out)
+bool power_read(struct power *p, uint32_t port, uint8_t *out)
 {
 	switch (port) {
 	case POWER_EVENT_PORT:

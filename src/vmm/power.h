@@ -37,9 +37,10 @@ struct power {
 	_Atomic uint8_t control[2];
 };
 
-/* One byte of a register. Any vCPU thread. */
-enum power_verdict power_write(struct power *p, uint16_t port, uint8_t value);
+/* One byte of a register. Any vCPU thread. A wide access to the last ports
+ * reaches beyond the 64 KiB there are, and nobody. */
+enum power_verdict power_write(struct power *p, uint32_t port, uint8_t value);
 /* False: another port. */
-bool power_read(struct power *p, uint16_t port, uint8_t *out);
+bool power_read(struct power *p, uint32_t port, uint8_t *out);
 
 #endif

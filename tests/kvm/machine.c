@@ -232,6 +232,8 @@ static void take_message(struct machine *m)
 
 	while (launch_recv(m->control, &msg) == 0) {
 		switch (msg.type) {
+		case LAUNCH_PREPARED:
+			break; /* the devices are there already */
 		case LAUNCH_READY:
 			m->ready = true;
 			m->doorbell_kind = msg.value;

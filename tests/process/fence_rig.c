@@ -195,8 +195,8 @@ bool rig_is_chrooted(void)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	if (status == 0)
 		return false;
-	printf("skipped: a root directory or no user namespace: we are inside "
-	       "a chroot\n");
+	printf("skipped: no user namespace of its own: we are inside a "
+	       "chroot\n");
 	return true;
 }
 

@@ -38,6 +38,7 @@ static void await_go(void)
 
 static void be_ready(void)
 {
+	tell(LAUNCH_PREPARED, 0);
 	tell(LAUNCH_READY, RF_DOORBELL_EXIT);
 	await_go();
 }
@@ -51,6 +52,7 @@ static void ask_for_a_socket(const struct rf_policy *policy)
 static void *in_a_thread(void *policy)
 {
 	(void)pthread_setname_np(pthread_self(), "vcpu-rogue");
+	tell(LAUNCH_PREPARED, 0);
 	tell(LAUNCH_READY, RF_DOORBELL_EXIT);
 	await_go();
 	ask_for_a_socket(policy);
@@ -66,7 +68,12 @@ static void act_as_vmm(const char *act)
 	else if (strcmp(act, "early-end") == 0)
 		tell(LAUNCH_ENDED, 0);
 	else if (strcmp(act, "ready-twice") == 0)
-		tell(LAUNCH_READY, 0), tell(LAUNCH_READY, 0);
+		tell(LAUNCH_PREPARED, 0), tell(LAUNCH_READY, 0),
+			tell(LAUNCH_READY, 0);
+	else if (strcmp(act, "ready-unprepared") == 0)
+		tell(LAUNCH_READY, 0);
+	else if (strcmp(act, "prepared-twice") == 0)
+		tell(LAUNCH_PREPARED, 0), tell(LAUNCH_PREPARED, 0);
 	else if (strcmp(act, "mute") == 0)
 		(void)close(RF_FD_CONTROL);
 	else if (strcmp(act, "socket") == 0)

@@ -108,18 +108,29 @@ START_TEST(forbidden_call_is_named_from_inside_a_chroot)
 }
 END_TEST
 
-/* The path would mean the host's directory, not the chroot's. */
-START_TEST(root_directory_is_refused_from_inside_a_chroot)
+/* The path means the directory that the launcher sees under it. */
+START_TEST(root_directory_is_the_one_inside_the_chroot)
 {
 	struct rf_fence_end end;
+	struct stat there, here;
 	struct rig rig;
+	char path[64];
 
 	enter_chroot();
-	rig_init(&rig, "blk", "nothing", "/usr");
+	ck_assert_int_eq(mount("only-in-here", "/srv", "tmpfs", 0, NULL), 0);
+	ck_assert_int_eq(mkdir("/srv/root", 0755), 0);
+	ck_assert_int_eq(stat("/srv/root", &here), 0);
+	rig_init(&rig, "blk", "stay", "/srv/root");
 	rig_start(&rig);
+	rig_await(&rig);
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)rig.child.pid);
+	ck_assert_int_eq(stat(path, &there), 0);
+	ck_assert_uint_eq(there.st_ino, here.st_ino);
+	ck_assert_uint_eq(there.st_dev, here.st_dev);
+	rig_release(&rig);
 	rig_end(&rig, &end);
 	ck_assert(end.exited);
-	ck_assert_int_eq(end.status, RF_FENCE_EXIT_STATUS);
+	ck_assert_int_eq(end.status, ACT_LIVED);
 }
 END_TEST
 
@@ -154,7 +165,7 @@ int main(void)
 	const TTest *const tests[] = {
 		fence_is_whole_from_inside_a_chroot,
 		forbidden_call_is_named_from_inside_a_chroot,
-		root_directory_is_refused_from_inside_a_chroot,
+		root_directory_is_the_one_inside_the_chroot,
 		failure_of_the_detour_is_told_and_leaves_nothing,
 	};
 	const char *why = why_not();

@@ -73,6 +73,8 @@ START_TEST(messages_that_are_none_end_it)
 	vmm_does("no-device", 1, "a message out of its order");
 	vmm_does("early-end", 1, "a message out of its order");
 	vmm_does("ready-twice", 1, "a message out of its order");
+	vmm_does("ready-unprepared", 1, "a message out of its order");
+	vmm_does("prepared-twice", 1, "a message out of its order");
 }
 END_TEST
 

@@ -38,6 +38,7 @@ START_TEST(each_message_arrives_as_it_was_sent)
 		{ LAUNCH_READY, RF_DOORBELL_EXIT },
 		{ LAUNCH_READY, 0 },
 		{ LAUNCH_GO, 0 },
+		{ LAUNCH_PREPARED, 0 },
 		{ LAUNCH_ENDED, 0 },
 		{ LAUNCH_ENDED, 255 },
 		{ LAUNCH_DEVICE_GONE, RF_FENCE_DEVICES_MAX - 1 },
@@ -63,9 +64,10 @@ START_TEST(messages_out_of_the_table_are_neither_sent_nor_taken)
 		{ LAUNCH_READY, RF_DOORBELL_NR_KINDS },
 		{ LAUNCH_READY, UINT32_MAX },
 		{ LAUNCH_GO, 1 },
+		{ LAUNCH_PREPARED, 1 },
 		{ LAUNCH_ENDED, 256 },
 		{ LAUNCH_DEVICE_GONE, RF_FENCE_DEVICES_MAX },
-		{ 5, 0 },
+		{ LAUNCH_PREPARED + 1, 0 },
 		{ UINT32_MAX, 0 },
 	};
 	size_t i;
