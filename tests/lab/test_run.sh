@@ -95,6 +95,12 @@ grep -q '^lab: leaves left the process sleep behind$' \
 	"$dir/out/$flavour/cases/leaves.stderr" ||
 	complain "the name of what was left"
 
+# The rest is the same for both kernels, and six boots of the slow one.
+[ "$flavour" = plain ] || {
+	[ $failed = 0 ] && echo "all passed"
+	exit $failed
+}
+
 echo "a program's own end is the lab's end"
 # exec.sh is a program of the tester's: any directory, any arguments.
 cat > "$dir/exec.sh" <<'END'
