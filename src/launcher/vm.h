@@ -66,7 +66,7 @@ struct vm {
 	bool stands_in; /* no KVM: the vCPU process plays the guest */
 	bool keep_on_device_death;
 	enum terminal_input input; /* what standard input is to the guest */
-	bool prepared; /* the vCPU process can be connected to */
+	bool prepared;		   /* the vCPU process can be connected to */
 	bool ready;
 	uint32_t doorbell; /* enum rf_doorbell_kind, once ready */
 	bool ended;
