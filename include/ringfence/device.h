@@ -35,17 +35,18 @@ struct rf_chain {
 	struct iovec *iov; /* borrowed until the next pop */
 };
 
-/* Next available chain. Only within ops->queue. -EAGAIN: none, and the driver
- * was asked to notify and the ring looked at once more after that, so that none
- * is missed; or this pass has had its share of chains, and the runtime calls
- * ops->queue again by itself. -EPROTO: the driver lied; the queue is broken
- * until reset. */
+/* Next available chain. Only within ops->queue. -EAGAIN: none for now, or this
+ * pass has had its share of chains; the runtime asks the driver to notify before
+ * it sleeps and looks once more after that, so that none is missed. -EPROTO: the
+ * driver lied; the queue is broken until reset. */
 RF_MUST_CHECK int rf_virtqueue_pop(struct rf_virtqueue *vq,
 				   struct rf_chain *chain);
 
 /* Give a chain back with the bytes that were written into it, counted from the
- * first writable one on without a gap (virtio 1.2, 2.7.8.2). The runtime
- * decides on the interrupt when the queue handler returns. */
+ * first writable one on without a gap (virtio 1.2, 2.7.8.2). From any callback,
+ * in any order; where IN_ORDER was negotiated the runtime holds it back until
+ * those before it are there. The runtime decides on interrupts at the end of
+ * the pass. */
 void rf_virtqueue_push(struct rf_virtqueue *vq, uint16_t head,
 		       uint32_t written_bytes);
 
@@ -66,13 +67,23 @@ RF_MUST_CHECK int rf_iov_slice(const struct iovec *iov, uint32_t nr,
 			       uint64_t offset, uint64_t len, struct iovec *out,
 			       uint32_t out_max);
 
+/* What a device type is. Every callback runs on the one thread, inside
+ * rf_device_run(). A pass of the loop is, in this order: messages, the ring,
+ * `complete` if there is something, `queue` for each queue that was rung,
+ * `submit`, and then the interrupts that are due.
+ *
+ * A device that is done with a request before `queue` returns needs `queue`
+ * alone. One with requests under way has submit, has_completions, complete,
+ * quiesce and event_fd as well, all of them. */
 struct rf_device_ops {
 	const char *name;   /* "rf-blk" */
 	uint32_t virtio_id; /* virtio 1.2, 5 */
 	uint16_t nr_queues;
 	uint16_t queue_size_max; /* power of two */
 	uint64_t features;	 /* offered, beside what the runtime adds:
-				 * VERSION_1, EVENT_IDX, INDIRECT_DESC */
+				 * VERSION_1, EVENT_IDX, INDIRECT_DESC,
+				 * RING_PACKED, IN_ORDER, NOTIFICATION_DATA,
+				 * RING_RESET */
 	uint32_t config_bytes;
 
 	/* Config space; offset and len are within config_bytes. */
@@ -85,20 +96,39 @@ struct rf_device_ops {
 	/* The driver settled on these. */
 	void (*set_features)(void *state, uint64_t features);
 
-	/* Serve what waits in the queue, until pop says -EAGAIN; then 0. Push
-	 * what was popped before returning. -EPROTO: the guest lied; the
-	 * runtime sets DEVICE_NEEDS_RESET and keeps away from the queues until
-	 * the reset. */
+	/* Take what waits in the queue, until pop says -EAGAIN or the device
+	 * wants no more for now (rf_device_ring() when it does); then 0.
+	 * Whatever is popped is pushed, now or from a later callback, in any
+	 * order. -EPROTO: the guest lied; the runtime sets DEVICE_NEEDS_RESET
+	 * and keeps away from the queues until the reset. */
 	int (*queue)(void *state, struct rf_virtqueue *vq);
 
-	/* Back to the state after new. May be NULL. */
+	/* End of a pass: send off what `queue` has gathered. */
+	void (*submit)(void *state);
+
+	/* Memory only, no system call: is something done? Asked all the time
+	 * while the loop polls. */
+	bool (*has_completions)(void *state);
+
+	/* Push what is done. event_fd was readable, or has_completions said
+	 * so. */
+	void (*complete)(void *state);
+
+	/* Return when nothing is under way any more and all of it is pushed:
+	 * a queue is about to stop, or memory to change. */
+	void (*quiesce)(void *state);
+
+	int event_fd; /* readable when `complete` has work; level-triggered;
+		       * looked at only if has_completions is set */
+
+	/* Back to the state after new; nothing is under way. May be NULL. */
 	void (*reset)(void *state);
 
-	/* The timer set by rf_device_timer passed. May be NULL. */
+	/* The time set by rf_device_timer passed. May be NULL. */
 	void (*timer)(void *state);
 
-	const struct rf_policy *sealed; /* loaded at SEAL; NULL: SEAL is not
-					 * offered */
+	/* Loaded at SEAL; NULL: SEAL is not offered. */
+	const struct rf_policy *sealed;
 };
 
 struct rf_device_params {
@@ -107,7 +137,13 @@ struct rf_device_params {
 	int sock;		  /* RF_FD_CONTROL; borrowed */
 	struct rf_report *report; /* may be NULL */
 	bool allow_unsealed;	  /* take memory that could shrink under us */
+	/* Before sleeping, look at ring and queues for so long:
+	 * RF_DEVICE_POLL_AUTO learns it from how often that helps, 0 never
+	 * polls, anything else is pinned. Microseconds. */
+	uint32_t poll_us;
 };
+#define RF_DEVICE_POLL_AUTO UINT32_MAX
+#define RF_DEVICE_POLL_MAX_US 1000000u
 
 /* One mapping of memory, epoll and, if ops->timer is set, a timer, at their
  * places (enum rf_fd_place; what was open there is closed); nothing is made
@@ -121,7 +157,12 @@ void rf_device_free(struct rf_device *dev);
  * unmap, and its end frees all of it. */
 RF_MUST_CHECK int rf_device_run(struct rf_device *dev);
 
-/* Call ops->timer once, `ns` from now (0 disarms). */
-RF_MUST_CHECK int rf_device_timer(struct rf_device *dev, uint64_t ns);
+/* Call ops->timer once, at least `ns` from now, rounded up to milliseconds (0
+ * disarms). A new time replaces the old one. */
+void rf_device_timer(struct rf_device *dev, uint64_t ns);
+
+/* Call ops->queue for this queue in the next pass, whether the driver rings or
+ * not. */
+void rf_device_ring(struct rf_device *dev, uint16_t queue);
 
 #endif

@@ -38,6 +38,8 @@ enum rf_fd_place {
 	RF_FD_KERNEL = 10,  /* vmm: kernel image; read, then closed */
 	RF_FD_VM = 11,	    /* vmm: the VM */
 	RF_FD_INITRD = 12,  /* vmm: initramfs; read, then closed */
+	RF_FD_URING = 13,   /* device: its io_uring, set up before the fence */
+	RF_FD_LIMITS = 14,  /* device: page of limits, until it is mapped */
 	RF_FD_DEVICES = 16, /* vmm: vhost-user sockets, 16..31 */
 	RF_FD_KICKS = 32,   /* queue eventfds (device), 32..63 */
 	RF_FD_CALLS = 64,   /* interrupt eventfds (device), 64..95 */
