@@ -7,6 +7,7 @@
  *   rf_doorbell_set_new()      one kind for the whole VM
  *   rf_doorbell_open()         per device
  *   rf_doorbell_fds()          pass these to the device process
+ *   rf_doorbell_use()          fewer queues than it was opened for
  *   rf_doorbell_register()     after the device has mapped the ring
  *   rf_doorbell_set_write()    a notify write that exited after all
  *   rf_doorbell_set_drain()    after each exit, and by timer (`coalesced`)
@@ -97,6 +98,11 @@ struct rf_doorbell_fds {
 	const int *kicks; /* one eventfd a queue */
 };
 void rf_doorbell_fds(const struct rf_doorbell *db, struct rf_doorbell_fds *out);
+
+/* It has this many queues, not as many as it was opened for: writes that name
+ * others are ignored, and are not worth a zone in KVM. -EINVAL: 0, or more than
+ * it was opened for. -EBUSY: it is registered. */
+RF_MUST_CHECK int rf_doorbell_use(struct rf_doorbell *db, uint16_t nr_queues);
 
 /* Writes of `len` bytes (4; 1, 2 and 8 are taken too) at guest address gpa ring
  * this doorbell. One zone a doorbell. -ENOBUFS with coalesced2: nobody mapped

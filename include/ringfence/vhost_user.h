@@ -295,16 +295,27 @@ RF_MUST_CHECK int rf_frontend_set_features(struct rf_frontend *fe,
 struct rf_frontend_queue {
 	uint16_t index;
 	uint16_t size; /* descriptors */
-	uint16_t base; /* next available index */
+	uint32_t base; /* where it goes on, as queue_stop gave it */
 	uint64_t desc_addr;
 	uint64_t avail_addr;
 	uint64_t used_addr;
 };
 RF_MUST_CHECK int rf_frontend_queue_start(struct rf_frontend *fe,
 					  const struct rf_frontend_queue *q);
-/* Returns when the back-end no longer touches the queue. */
+/* A queue that begins: a split one at its first entry, a packed one there, too,
+ * with both wrap counters at 1 (virtio 1.2, 2.8.1). */
+#define RF_FRONTEND_BASE_SPLIT 0u
+#define RF_FRONTEND_BASE_PACKED 0x80008000u
+/* Returns when the back-end no longer touches the queue. `base`: of a split
+ * queue the next available index; of a packed one that of the next available
+ * descriptor (bits 0 to 14) and of the next used one (16 to 30), each with its
+ * wrap counter above it. */
 RF_MUST_CHECK int rf_frontend_queue_stop(struct rf_frontend *fe, uint16_t queue,
-					 uint16_t *base);
+					 uint32_t *base);
+/* Would the back-end take a queue of this size? -EREMOTEIO: it would not. Only
+ * while the queue is stopped. */
+RF_MUST_CHECK int rf_frontend_queue_size(struct rf_frontend *fe, uint16_t queue,
+					 uint16_t size);
 RF_MUST_CHECK int rf_frontend_set_status(struct rf_frontend *fe,
 					 uint8_t status);
 RF_MUST_CHECK int rf_frontend_get_status(struct rf_frontend *fe, uint8_t *out);

@@ -146,7 +146,7 @@ static void release(struct rf_doorbell *db)
 {
 	uint16_t i;
 
-	for (i = 0; i < db->nr_queues; i++)
+	for (i = 0; i < db->nr_kicks; i++)
 		rf_fd_close(&db->kicks[i]);
 	rf_fd_close(&db->ring);
 	rf_fd_close(&db->wake);
@@ -171,7 +171,7 @@ static int make_kicks(struct rf_doorbell *db)
 	uint16_t i;
 	int err;
 
-	for (i = 0; i < db->nr_queues; i++) {
+	for (i = 0; i < db->nr_kicks; i++) {
 		err = make_eventfd(&db->kicks[i]);
 		if (err)
 			return err;
@@ -190,7 +190,11 @@ static int open_locked(struct rf_doorbell_set *set, uint16_t nr_queues,
 	if (db == set->doorbells + RF_DOORBELLS_MAX)
 		return -ENOSPC;
 	*db = (struct rf_doorbell){
-		.set = set, .nr_queues = nr_queues, .ring = -1, .wake = -1
+		.set = set,
+		.nr_queues = nr_queues,
+		.nr_kicks = nr_queues,
+		.ring = -1,
+		.wake = -1,
 	};
 	memset(db->kicks, 0xff, sizeof(db->kicks)); /* all -1 */
 	err = make_kicks(db);
@@ -217,6 +221,21 @@ int rf_doorbell_open(struct rf_doorbell_set *set, uint16_t nr_queues,
 	(void)pthread_mutex_lock(&set->lock);
 	err = open_locked(set, nr_queues, out);
 	(void)pthread_mutex_unlock(&set->lock);
+	return err;
+}
+
+int rf_doorbell_use(struct rf_doorbell *db, uint16_t nr_queues)
+{
+	int err = 0;
+
+	(void)pthread_mutex_lock(&db->set->lock);
+	if (db->is_registered)
+		err = -EBUSY;
+	else if (nr_queues == 0 || nr_queues > db->nr_kicks)
+		err = -EINVAL;
+	else
+		db->nr_queues = nr_queues;
+	(void)pthread_mutex_unlock(&db->set->lock);
 	return err;
 }
 
@@ -259,7 +278,7 @@ void rf_doorbell_fds(const struct rf_doorbell *db, struct rf_doorbell_fds *out)
 	*out = (struct rf_doorbell_fds){
 		.ring = db->ring,
 		.wake = db->wake,
-		.nr_kicks = db->nr_queues,
+		.nr_kicks = db->nr_kicks,
 		.kicks = db->kicks,
 	};
 }

@@ -17,8 +17,9 @@ struct rf_doorbell {
 	struct rf_doorbell_set *set;
 	bool is_open;
 	bool is_registered;
-	bool wake_due; /* pushed to, not signalled yet */
-	uint16_t nr_queues;
+	bool wake_due;	    /* pushed to, not signalled yet */
+	uint16_t nr_queues; /* that it is used for */
+	uint16_t nr_kicks;  /* that there are eventfds for */
 	uint32_t len;
 	uint64_t gpa;
 	int ring;

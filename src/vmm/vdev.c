@@ -352,7 +352,7 @@ static int on_driver_ok(void *ctx, uint64_t features)
 static void on_reset(void *ctx)
 {
 	struct vdev *d = ctx;
-	uint16_t base;
+	uint32_t base;
 	uint16_t q;
 	int rc = 0;
 

@@ -22,6 +22,9 @@
 #define CONFIG_HEADER offsetof(struct rf_vhost_user_config, data)
 #define MEM_TABLE_HEADER offsetof(struct rf_vhost_user_mem_table, regions)
 
+/* virtio 1.2, 6: a queue's base then has two halves. */
+#define F_RING_PACKED BIT(34)
+
 /* Of what a back-end offers we take these. */
 #define PROTOCOL_FEATURES                            \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) |             \
@@ -37,6 +40,7 @@ struct rf_frontend {
 	int dead; /* the error that every further call gives, or 0 */
 	uint64_t features;
 	uint64_t protocol_features; /* negotiated */
+	bool packed;		    /* so are the driver's queues */
 };
 
 static int set_timeouts(int sock)
@@ -386,9 +390,14 @@ int rf_frontend_seal(struct rf_frontend *fe)
 
 int rf_frontend_set_features(struct rf_frontend *fe, uint64_t features)
 {
+	int rc;
+
 	/* With bit 30 rings start out disabled, which queue_start counts on. */
-	features |= BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	return demand_u64(fe, VHOST_USER_SET_FEATURES, features);
+	rc = demand_u64(fe, VHOST_USER_SET_FEATURES,
+			features | BIT(VHOST_USER_F_PROTOCOL_FEATURES));
+	if (rc == 0)
+		fe->packed = features & F_RING_PACKED;
+	return rc;
 }
 
 static int demand_addr(struct rf_frontend *fe,
@@ -423,8 +432,14 @@ int rf_frontend_queue_start(struct rf_frontend *fe,
 	return rc;
 }
 
+int rf_frontend_queue_size(struct rf_frontend *fe, uint16_t queue,
+			   uint16_t size)
+{
+	return demand_state(fe, VHOST_USER_SET_VRING_NUM, queue, size);
+}
+
 int rf_frontend_queue_stop(struct rf_frontend *fe, uint16_t queue,
-			   uint16_t *base)
+			   uint32_t *base)
 {
 	struct rf_vhost_user_msg msg = question(
 		VHOST_USER_GET_VRING_BASE,
@@ -437,9 +452,9 @@ int rf_frontend_queue_stop(struct rf_frontend *fe, uint16_t queue,
 		return rc;
 	if (msg.header.size != sizeof(msg.payload.state) ||
 	    msg.payload.state.index != queue ||
-	    msg.payload.state.num > UINT16_MAX)
+	    (msg.payload.state.num > UINT16_MAX && !fe->packed))
 		return die(fe, -EPROTO);
-	*base = (uint16_t)msg.payload.state.num;
+	*base = msg.payload.state.num;
 	return 0;
 }
 

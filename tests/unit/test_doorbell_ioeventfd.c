@@ -60,6 +60,37 @@ START_TEST(each_queue_has_its_bell_and_there_is_no_ring)
 }
 END_TEST
 
+START_TEST(queues_that_the_device_lacks_have_no_bell)
+{
+	struct rf_doorbell_counts c;
+	int before;
+
+	start();
+	before = fake_kvm_count_fds();
+	ck_assert_int_eq(rf_doorbell_use(bell, 0), -EINVAL);
+	ck_assert_int_eq(rf_doorbell_use(bell, QUEUES + 1), -EINVAL);
+	ck_assert_int_eq(rf_doorbell_use(bell, 1), 0);
+	ck_assert_int_eq(rf_doorbell_register(bell, GPA, 4), 0);
+	ck_assert_uint_eq(fake.nr_bells, 1);
+	ck_assert_int_eq(rf_doorbell_use(bell, 2), -EBUSY);
+	ck_assert(fake_kvm_write(GPA, 1, 4));
+	ck_assert(rf_doorbell_set_write(set, GPA, &(uint32_t){ 1 }, 4));
+	rf_doorbell_counts(bell, &c);
+	ck_assert_uint_eq(c.ignored, 1);
+	ck_assert_int_eq(rf_doorbell_unregister(bell), 0);
+	ck_assert_uint_eq(fake.nr_bells, 0);
+	/* More again: as many as there are eventfds. */
+	ck_assert_int_eq(rf_doorbell_use(bell, QUEUES), 0);
+	ck_assert_int_eq(rf_doorbell_register(bell, GPA, 4), 0);
+	ck_assert_uint_eq(fake.nr_bells, QUEUES);
+	ck_assert_int_eq(rf_doorbell_unregister(bell), 0);
+	ck_assert_int_eq(rf_doorbell_use(bell, 1), 0);
+	rf_doorbell_close(bell);
+	ck_assert_int_eq(fake_kvm_count_fds(), before - QUEUES);
+	rf_doorbell_set_free(set);
+}
+END_TEST
+
 START_TEST(failure_half_way_undoes_the_first_half)
 {
 	unsigned int skip;
@@ -153,6 +184,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		each_queue_has_its_bell_and_there_is_no_ring,
+		queues_that_the_device_lacks_have_no_bell,
 		failure_half_way_undoes_the_first_half,
 		bell_that_is_taken_already_undoes_the_others,
 		write_that_matches_no_bell_rings_by_its_low_half,

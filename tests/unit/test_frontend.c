@@ -21,7 +21,7 @@
 	 BIT(VHOST_USER_PROTOCOL_F_COALESCED_RING) | \
 	 BIT(VHOST_USER_PROTOCOL_F_SEAL))
 #define FEATURES (BIT(32) | BIT(9) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-#define SEEN_MAX 64u
+#define SEEN_MAX 72
 
 enum lie {
 	HONEST,
@@ -307,9 +307,14 @@ static int call_queue_start(struct rf_frontend *fe)
 
 static int call_queue_stop(struct rf_frontend *fe)
 {
-	uint16_t base;
+	uint32_t base;
 
 	return rf_frontend_queue_stop(fe, 1, &base);
+}
+
+static int call_queue_size(struct rf_frontend *fe)
+{
+	return rf_frontend_queue_size(fe, 1, 256);
 }
 
 static int call_set_status(struct rf_frontend *fe)
@@ -352,6 +357,7 @@ static const struct {
 	{ call_set_ring, VHOST_USER_SET_COALESCED_RING, MAY_REFUSE },
 	{ call_seal, VHOST_USER_SEAL, MAY_REFUSE },
 	{ call_set_features, VHOST_USER_SET_FEATURES, MAY_REFUSE },
+	{ call_queue_size, VHOST_USER_SET_VRING_NUM, MAY_REFUSE },
 	{ call_queue_start, VHOST_USER_SET_VRING_NUM, MAY_REFUSE },
 	{ call_queue_start, VHOST_USER_SET_VRING_BASE, MAY_REFUSE },
 	{ call_queue_start, VHOST_USER_SET_VRING_ADDR, MAY_REFUSE },
@@ -631,11 +637,31 @@ START_TEST(arguments_that_no_message_can_carry_are_not_sent)
 }
 END_TEST
 
+/* A second half of the base is a lie before the driver took packed queues, and
+ * again when it did no longer. */
+START_TEST(base_of_a_packed_queue_has_two_halves)
+{
+	const uint64_t packed = BIT(32) | BIT(34);
+	struct fixture f;
+	uint32_t base = 0;
+
+	begin_negotiated(&f, LIE_VALUE, VHOST_USER_GET_VRING_BASE);
+	ck_assert_int_eq(rf_frontend_set_features(f.fe, packed), 0);
+	ck_assert_int_eq(rf_frontend_queue_stop(f.fe, 1, &base), 0);
+	ck_assert_uint_eq(base, 0x7f001234);
+	ck_assert_int_eq(rf_frontend_set_features(f.fe, BIT(32)), 0);
+	ck_assert_int_eq(rf_frontend_queue_stop(f.fe, 1, &base), -EPROTO);
+	ck_assert_uint_eq(base, 0x7f001234);
+	end(&f);
+}
+END_TEST
+
 START_TEST(questions_say_what_was_asked_for)
 {
 	struct fixture f;
 	uint8_t buf[60], status = 0;
-	uint16_t base = 0, nr = 0;
+	uint32_t base = 0;
+	uint16_t nr = 0;
 	struct rf_vhost_user_msg *m;
 	size_t i;
 
@@ -697,6 +723,7 @@ int main(void)
 		back_end_that_knows_no_extension_is_never_asked_for_one,
 		reset_falls_back_on_the_status,
 		arguments_that_no_message_can_carry_are_not_sent,
+		base_of_a_packed_queue_has_two_halves,
 		questions_say_what_was_asked_for,
 	};
 

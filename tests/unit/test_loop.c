@@ -51,7 +51,7 @@ END_TEST
 START_TEST(a_queue_without_end_leaves_room_for_messages)
 {
 	struct vring endless;
-	uint16_t base;
+	uint32_t base;
 	int i;
 
 	rig_start(&r, rig_ops());
