@@ -44,6 +44,8 @@
 #include <ringfence/fence.h>
 #include <ringfence/log.h>
 
+#include "blk/alone.h"
+
 #define SECTOR_BYTES 512u
 #define SECTOR_SHIFT 9
 #define SERIAL_BYTES 20u
@@ -631,6 +633,7 @@ static struct options parse_options(int argc, char **argv)
 
 		if (strcmp(arg, "--help") == 0) {
 			(void)fputs(usage, stdout);
+			(void)fputs(alone_usage, stdout);
 			exit(0);
 		} else if (strcmp(arg, "--version") == 0) {
 			(void)puts("ringfence-blk " RF_VERSION);
@@ -755,21 +758,31 @@ static int serve(struct blk *blk, const struct options *o)
 	return err;
 }
 
+static void check_options(int argc, char **argv)
+{
+	(void)parse_options(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const int keep[] = { RF_FD_LOG, RF_FD_CONTROL, RF_FD_REPORT,
 				    RF_FD_BACKING };
 	static struct blk blk;
 	uint64_t main_ns = rf_clock_ns();
-	struct options o = parse_options(argc, argv);
 	struct rf_fence fence = {
-		.root = o.root,
 		.keep = keep,
 		.nr_keep = RF_ARRAY_LEN(keep),
 		.policy = &rf_policy_blk,
 	};
+	struct options o;
 	int err;
 
+	if (alone_is_wanted(argc, argv)) {
+		rf_log_name("rf-blk", -1);
+		return alone_main(argc, argv, check_options);
+	}
+	o = parse_options(argc, argv);
+	fence.root = o.root;
 	rf_log_name("rf-blk", o.index);
 	rf_fence_enter(&fence);
 	err = rf_report_map(RF_FD_REPORT, &blk.report);

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * alone.c - ringfence-blk as a back-end for any vhost-user-blk front-end
+ *
+ * Side:    launcher, of one device: the user's power, and no byte that came
+ *          over a connection.
+ * Owns:    the socket in the file system, the image's lock.
+ * Callers: main.c, if there is a --socket.
+ * Never:   reads or writes a connection; serves anything itself.
+ *
+ * Each connection gets a process of its own: this program once more, started
+ * inside a fence with the connection as its control socket. It is an ordinary
+ * device process, and as strictly fenced as one before SEAL, a message that
+ * stock front-ends do not have; one that sends it gets the last filter as well.
+ * Whatever a front-end or its guest does to that process, the next connection
+ * gets a new one. The image is opened and locked once: its descriptor is the
+ * same for all of them, and one is served at a time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <ringfence/fence.h>
+#include <ringfence/limits.h>
+#include <ringfence/log.h>
+#include <ringfence/report.h>
+
+#include "alone.h"
+
+#define SECTOR_BYTES 512u
+#define ARGS_MAX 32
+#define EXIT_USAGE 2
+/* Time to finish what is under way before it is killed. */
+#define LEAVE_MS 2000
+/* After an accept or a start that failed for want of something. */
+#define PAUSE_MS 200
+
+/* Ids of the serving process where we may give it any: as the launcher's, a
+ * range that no distribution hands out. */
+#define IDS_BASE 0x52460000u
+#define IDS_RANGE 65536u
+
+const char alone_usage[] =
+	"   or: ringfence-blk --socket PATH --image FILE [OPTION...]\n"
+	"Serve the image at a socket of its own to any vhost-user-blk "
+	"front-end, one\nconnection after another, each by a fenced process "
+	"of its own. With\n"
+	"  --socket PATH             listen there (mode 0600); what is left of "
+	"an\n"
+	"                            earlier one is replaced\n"
+	"  --image FILE              regular file or block device\n"
+	"  --direct                  past the page cache (O_DIRECT)\n"
+	"  --ops N[,BURST]           operations a second at most, and at once\n"
+	"  --bytes N[,BURST]         bytes a second at most, and at once\n"
+	"  --uid N, --gid N          host ids of the serving processes (root "
+	"only)\n"
+	"and with all options above but --index and --limits. SIGTERM and "
+	"SIGINT end it.\n";
+
+struct alone {
+	const char *socket;
+	const char *image;
+	bool read_only;
+	bool direct;
+	bool has_limits;
+	uint64_t limits[4]; /* ops, burst, bytes, burst */
+	uid_t uid;
+	gid_t gid;
+	/* For the serving process; index and NULL included. */
+	char *args[ARGS_MAX + 1];
+	int nr_args;
+	char index[4];
+	/* Descriptors, -1: none. */
+	int exe;
+	int disk;
+	int listener;
+	int signals;
+	int limits_fd;
+	struct rf_limits *limits_page;
+	struct stat bound; /* the socket as we made it */
+	/* The one that serves. */
+	pid_t pid; /* 0: nobody */
+	int pidfd;
+	int connection;
+	struct rf_report *report;
+	uint64_t nr_connections;
+	bool is_ending;
+};
+
+_Noreturn static void die_of_usage(const char *what, const char *arg)
+{
+	(void)fprintf(stderr, "ringfence-blk: %s: %s (see --help)\n", arg,
+		      what);
+	exit(EXIT_USAGE);
+}
+
+bool alone_is_wanted(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--socket") == 0)
+			return true;
+	return false;
+}
+
+/* Digits only, up to a comma or the end. */
+static uint64_t take_number(const char *arg, const char **text, uint64_t max)
+{
+	char *end;
+	uint64_t n;
+
+	if (**text < '0' || **text > '9')
+		die_of_usage("needs a number", arg);
+	errno = 0;
+	n = strtoull(*text, &end, 10);
+	if (errno || n > max || (*end && *end != ','))
+		die_of_usage("needs a number that is not as large", arg);
+	*text = end;
+	return n;
+}
+
+static void parse_rate(const char *arg, const char *text, uint64_t rate[2])
+{
+	if (!text)
+		die_of_usage("needs N or N,BURST", arg);
+	rate[0] = take_number(arg, &text, UINT64_MAX);
+	if (*text++ == ',')
+		rate[1] = take_number(arg, &text, UINT64_MAX);
+	else
+		return;
+	if (*text)
+		die_of_usage("needs N or N,BURST", arg);
+}
+
+static uint32_t parse_id(const char *arg, const char *text)
+{
+	uint32_t id;
+
+	if (!text)
+		die_of_usage("needs a number", arg);
+	if (geteuid() != 0)
+		die_of_usage("only root can give others' ids", arg);
+	id = (uint32_t)take_number(arg, &text, UINT32_MAX - 1);
+	if (*text)
+		die_of_usage("needs a number", arg);
+	return id;
+}
+
+static void pass_on(struct alone *a, char *arg)
+{
+	if (a->nr_args == ARGS_MAX)
+		die_of_usage("too many arguments", arg);
+	a->args[a->nr_args++] = arg;
+	a->args[a->nr_args] = NULL;
+}
+
+/* Ours: true, and *used words were taken behind it. */
+static bool take_option(struct alone *a, const char *arg, char *value,
+			int *used)
+{
+	*used = 1;
+	if (strcmp(arg, "--socket") == 0)
+		a->socket = value;
+	else if (strcmp(arg, "--image") == 0)
+		a->image = value;
+	else if (strcmp(arg, "--ops") == 0)
+		parse_rate(arg, value, a->limits);
+	else if (strcmp(arg, "--bytes") == 0)
+		parse_rate(arg, value, a->limits + 2);
+	else if (strcmp(arg, "--uid") == 0)
+		a->uid = parse_id(arg, value);
+	else if (strcmp(arg, "--gid") == 0)
+		a->gid = parse_id(arg, value);
+	else
+		return false;
+	if (!value)
+		die_of_usage("needs something behind it", arg);
+	return true;
+}
+
+static void parse(struct alone *a, int argc, char **argv)
+{
+	static char index_option[] = "--index";
+	static char limits_option[] = "--limits";
+	int used;
+	int i;
+
+	pass_on(a, argv[0] ? argv[0] : index_option);
+	for (i = 1; i < argc; i++) {
+		if (take_option(a, argv[i], argv[i + 1], &used)) {
+			i += used;
+			continue;
+		}
+		if (strcmp(argv[i], index_option) == 0 ||
+		    strcmp(argv[i], limits_option) == 0)
+			die_of_usage("is not for use with --socket", argv[i]);
+		a->read_only |= strcmp(argv[i], "--read-only") == 0;
+		a->direct |= strcmp(argv[i], "--direct") == 0;
+		pass_on(a, argv[i]);
+	}
+	if (!a->image)
+		die_of_usage("is needed with --socket", "--image");
+	if (strlen(a->socket) >= sizeof(((struct sockaddr_un){ 0 }).sun_path))
+		die_of_usage("is too long for the name of a socket", a->socket);
+	a->has_limits = a->limits[0] || a->limits[2];
+	if (a->has_limits)
+		pass_on(a, limits_option);
+	pass_on(a, index_option);
+	pass_on(a, a->index);
+}
+
+static int refuse(const char *what, const char *why, int err)
+{
+	rf_log("%s: %s%s%s", what, why, why[0] ? ": " : "", strerror(-err));
+	return err;
+}
+
+/* A lock of the open file description: the serving processes have the same. */
+static int lock_image(const struct alone *a)
+{
+	struct flock lock = {
+		.l_type = a->read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (fcntl(a->disk, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return refuse(a->image, "another process holds it", -EBUSY);
+	return refuse(a->image, "cannot be locked", -errno);
+}
+
+static int open_image(struct alone *a)
+{
+	/* O_EXCL: the kernel then refuses a block device that is mounted.
+	 * O_NONBLOCK: somebody's FIFO must not hold us up. */
+	const int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+			  (a->read_only ? O_RDONLY : O_RDWR | O_EXCL);
+	struct stat st;
+	uint64_t bytes;
+
+	a->disk = open(a->image, flags);
+	if (a->disk < 0 || fstat(a->disk, &st) < 0)
+		return refuse(a->image, "", -errno);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		rf_log("%s: is neither a regular file nor a block device",
+		       a->image);
+		return -EINVAL;
+	}
+	bytes = (uint64_t)st.st_size;
+	if (S_ISBLK(st.st_mode) && ioctl(a->disk, BLKGETSIZE64, &bytes) < 0)
+		return refuse(a->image, "has no size", -errno);
+	if (bytes < SECTOR_BYTES) {
+		rf_log("%s: is smaller than one sector of 512 bytes", a->image);
+		return -EINVAL;
+	}
+	if (fcntl(a->disk, F_SETFL, a->direct ? O_DIRECT : 0) < 0)
+		return refuse(a->image, "cannot be used past the page cache",
+			      -errno);
+	return lock_image(a);
+}
+
+static struct sockaddr_un address_of(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	memcpy(addr.sun_path, path, strlen(path));
+	return addr;
+}
+
+/* A socket whose process is gone refuses connections; anything else that
+ * stands there is not ours to remove. */
+static int remove_stale(const char *path)
+{
+	const struct sockaddr_un addr = address_of(path);
+	rf_autofd probe = -1;
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : refuse(path, "", -errno);
+	if (!S_ISSOCK(st.st_mode)) {
+		rf_log("%s: is there and no socket; it stays", path);
+		return -EEXIST;
+	}
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0)
+		return refuse(path, "", -errno);
+	/* EAGAIN: somebody listens, and has many waiting. */
+	if (connect(probe, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ||
+	    errno != ECONNREFUSED) {
+		rf_log("%s: another process listens there", path);
+		return -EADDRINUSE;
+	}
+	return unlink(path) < 0 ? refuse(path, "", -errno) : 0;
+}
+
+static int open_listener(struct alone *a)
+{
+	const struct sockaddr_un addr = address_of(a->socket);
+	mode_t mask;
+	int err = remove_stale(a->socket);
+
+	if (err)
+		return err;
+	a->listener = socket(AF_UNIX,
+			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (a->listener < 0)
+		return refuse(a->socket, "", -errno);
+	/* Nobody else's, from its first moment on. */
+	mask = umask(0177);
+	err = bind(a->listener, (const struct sockaddr *)&addr, sizeof(addr))
+		      ? -errno
+		      : 0;
+	(void)umask(mask);
+	if (!err && lstat(a->socket, &a->bound) < 0)
+		err = -errno;
+	if (!err && listen(a->listener, SOMAXCONN) < 0)
+		err = -errno;
+	return err ? refuse(a->socket, "cannot listen", err) : 0;
+}
+
+/* Unless somebody has put another one there meanwhile. */
+static void remove_socket(const struct alone *a)
+{
+	struct stat st;
+
+	if (a->bound.st_ino && lstat(a->socket, &st) == 0 &&
+	    st.st_dev == a->bound.st_dev && st.st_ino == a->bound.st_ino)
+		(void)unlink(a->socket);
+}
+
+/* From here on signals are read, not delivered: no handler, no race. */
+static int take_signals(struct alone *a)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGCHLD);
+	/* Ignored, as our own parent may have left it, children would be
+	 * reaped for us. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return refuse("signals", "", -errno);
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return a->signals < 0 ? refuse("signals", "", -errno) : 0;
+}
+
+static int make_limits(struct alone *a)
+{
+	int err;
+
+	if (!a->has_limits)
+		return 0;
+	err = rf_limits_new(&a->limits_fd, &a->limits_page);
+	if (err)
+		return refuse("page of limits", "", err);
+	a->limits_page->ops_per_s = a->limits[0];
+	a->limits_page->ops_burst = a->limits[1];
+	a->limits_page->bytes_per_s = a->limits[2];
+	a->limits_page->bytes_burst = a->limits[3];
+	return 0;
+}
+
+/* Are all ids of the range ours to give? In a container they may not be. */
+static bool has_mapped(const char *path)
+{
+	unsigned int inside, outside, nr;
+	bool found = false;
+	FILE *f = fopen(path, "re");
+
+	while (f && !found &&
+	       fscanf(f, "%u %u %u", &inside, &outside, &nr) == 3)
+		found = IDS_BASE >= inside &&
+			IDS_BASE + IDS_RANGE - inside <= nr;
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* As root the process that serves becomes somebody whom nobody else is. */
+static void choose_ids(struct alone *a)
+{
+	a->uid = geteuid();
+	a->gid = getegid();
+	if (a->uid != 0 || !has_mapped("/proc/self/uid_map") ||
+	    !has_mapped("/proc/self/gid_map"))
+		return;
+	a->uid = IDS_BASE + (uint32_t)getpid() % IDS_RANGE;
+	a->gid = a->uid;
+}
+
+static int make_report(struct alone *a, int *out)
+{
+	rf_autofd fd = memfd_create("report", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int copy;
+	int err;
+
+	if (fd < 0 || ftruncate(fd, RF_REPORT_BYTES) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) <
+		    0)
+		return -errno;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	err = copy < 0 ? -errno : rf_report_map(copy, &a->report);
+	if (!err)
+		*out = rf_fd_take(&fd);
+	return err;
+}
+
+static void drop_report(struct alone *a)
+{
+	if (a->report)
+		(void)munmap(a->report, RF_REPORT_BYTES);
+	a->report = NULL;
+}
+
+static void add_fd(struct rf_fence_spawn *spawn, int from, int to)
+{
+	spawn->fds[spawn->nr_fds++] = (struct rf_fence_fd){ from, to };
+}
+
+static int spawn_server(struct alone *a, int connection, const char **step)
+{
+	struct rf_fence_spawn spawn = {
+		.name = "rf-blk",
+		.exe_fd = a->exe,
+		.argv = a->args,
+		.uid = a->uid,
+		.gid = a->gid,
+		.namespaces = RF_FENCE_NAMESPACES,
+		.cgroup_fd = -1,
+		.trace = true,
+	};
+	rf_autofd report = -1;
+	struct rf_fence_child child;
+	int err;
+
+	*step = "report page";
+	err = make_report(a, &report);
+	if (err)
+		return err;
+	(void)snprintf(a->index, sizeof(a->index), "%u",
+		       (unsigned int)(a->nr_connections % 100));
+	add_fd(&spawn, STDERR_FILENO, RF_FD_LOG);
+	add_fd(&spawn, connection, RF_FD_CONTROL);
+	add_fd(&spawn, report, RF_FD_REPORT);
+	add_fd(&spawn, a->disk, RF_FD_BACKING);
+	if (a->has_limits)
+		add_fd(&spawn, a->limits_fd, RF_FD_LIMITS);
+	err = rf_fence_spawn(&spawn, &child, step);
+	if (err)
+		return err;
+	a->pid = child.pid;
+	a->pidfd = child.pidfd;
+	return 0;
+}
+
+static void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms);
+}
+
+/* Our copy of the connection is for hanging up when we are to end, and is
+ * closed with the process that serves it. */
+static void serve_next(struct alone *a)
+{
+	rf_autofd connection = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC);
+	const char *step = NULL;
+	int err;
+
+	if (connection < 0) {
+		/* Out of descriptors or memory, say; it may pass. */
+		if (errno != EAGAIN && errno != ECONNABORTED)
+			pause_ms(PAUSE_MS);
+		return;
+	}
+	err = spawn_server(a, connection, &step);
+	a->nr_connections++;
+	if (err) {
+		rf_log("a connection is dropped: %s: %s%s",
+		       step ? step : "start", strerror(-err),
+		       err == -EPERM || err == -ENOSPC
+			       ? "; may this account make user namespaces?"
+			       : "");
+		drop_report(a);
+		pause_ms(PAUSE_MS);
+		return;
+	}
+	a->connection = rf_fd_take(&connection);
+}
+
+static void tell_end(const struct alone *a, const struct rf_fence_end *end)
+{
+	const struct rf_report *r = a->report;
+
+	if (end->filter_killed && end->call_known)
+		rf_log("[%s] was killed by its filter for system call %d%s",
+		       a->index, end->call_nr,
+		       end->call_i386 ? " of i386" : "");
+	else if (end->filter_killed)
+		rf_log("[%s] was killed by its filter", a->index);
+	else if (!end->exited)
+		rf_log("[%s] was killed by signal %d (%s)", a->index,
+		       end->status, strsignal(end->status));
+	else if (end->status)
+		rf_log("[%s] gave up (status %d)", a->index, end->status);
+	rf_log("[%s] has ended: %llu requests, %llu bytes read, %llu written",
+	       a->index, (unsigned long long)r->requests,
+	       (unsigned long long)r->bytes_read,
+	       (unsigned long long)r->bytes_written);
+}
+
+static void take_ends(struct alone *a)
+{
+	struct rf_fence_end end;
+
+	while (rf_fence_reap(&end) == 0) {
+		if (end.pid != a->pid)
+			continue;
+		tell_end(a, &end);
+		drop_report(a);
+		rf_fd_close(&a->pidfd);
+		rf_fd_close(&a->connection);
+		a->pid = 0;
+	}
+}
+
+static void take_signal(struct alone *a)
+{
+	struct signalfd_siginfo info;
+
+	while (read(a->signals, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			a->is_ending = true;
+	take_ends(a);
+}
+
+/* Hang up, so that it finishes what is under way; then no longer politely. */
+static void end_server(struct alone *a)
+{
+	const uint64_t deadline = rf_clock_ns() + LEAVE_MS * UINT64_C(1000000);
+	struct pollfd p = { .fd = a->signals, .events = POLLIN };
+
+	if (a->pid)
+		(void)shutdown(a->connection, SHUT_RDWR);
+	while (a->pid && rf_clock_ns() < deadline) {
+		(void)poll(&p, 1, LEAVE_MS / 10);
+		take_signal(a);
+	}
+	if (!a->pid)
+		return;
+	rf_log("[%s] does not leave and is killed", a->index);
+	(void)syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL, NULL, 0);
+	while (a->pid) {
+		(void)poll(&p, 1, LEAVE_MS / 10);
+		take_signal(a);
+	}
+}
+
+static void serve(struct alone *a)
+{
+	struct pollfd p[] = {
+		{ .fd = a->signals, .events = POLLIN },
+		{ .fd = a->listener, .events = POLLIN },
+	};
+
+	while (!a->is_ending) {
+		/* The next one waits until this one is done. */
+		p[1].fd = a->pid ? -1 : a->listener;
+		p[1].revents = 0;
+		if (poll(p, RF_ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+			break;
+		take_signal(a);
+		if (!a->is_ending && !a->pid && p[1].revents)
+			serve_next(a);
+	}
+	end_server(a);
+}
+
+static int prepare(struct alone *a)
+{
+	int err;
+
+	a->exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (a->exe < 0)
+		return refuse("/proc/self/exe", "", -errno);
+	err = open_image(a);
+	if (!err)
+		err = make_limits(a);
+	if (!err)
+		err = take_signals(a);
+	if (!err)
+		err = open_listener(a);
+	return err;
+}
+
+int alone_main(int argc, char **argv, void (*check)(int argc, char **argv))
+{
+	struct alone a = { .exe = -1,
+			   .disk = -1,
+			   .listener = -1,
+			   .signals = -1,
+			   .limits_fd = -1,
+			   .pidfd = -1,
+			   .connection = -1,
+			   .index = "0" };
+	int err;
+
+	choose_ids(&a);
+	parse(&a, argc, argv);
+	check(a.nr_args, a.args);
+	err = prepare(&a);
+	if (!err) {
+		rf_log("%s: serves %s", a.socket, a.image);
+		serve(&a);
+	}
+	remove_socket(&a);
+	return err ? 1 : 0;
+}
