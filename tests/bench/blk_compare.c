@@ -4,9 +4,9 @@
  *
  * Of each cell every back-end is measured once before any is measured again,
  * so that what the machine does meanwhile meets all of them. Each has a copy of
- * the same disk; what is dirty is written before the clock runs. A file that is
- * read past the page cache is out of it for a while, so the buffered cells
- * come first.
+ * the same disk, all of it cached for the buffered cells, and dirty before it
+ * is written. The buffered cells come first, because a file that is read past
+ * the page cache is out of it for a while.
  */
 #include <errno.h>
 #include <signal.h>
@@ -72,8 +72,12 @@ static int start_all(struct contest *k, bool direct)
 	uint32_t i;
 	int err = 0;
 
-	for (i = 0; !err && i < k->nr_peers; i++)
+	for (i = 0; !err && i < k->nr_peers; i++) {
+		/* Nothing of the cache is to be written meanwhile. */
+		if (fsync(k->peers[i].disk))
+			return -errno;
 		err = blk_peer_start(&k->peers[i], k->o, direct);
+	}
 	return err;
 }
 
@@ -86,11 +90,14 @@ static int measure_once(struct contest *k, uint32_t cell, uint32_t round)
 		/* Another one begins each round. */
 		const uint32_t who = (i + round) % k->nr_peers;
 
-		if (fsync(k->peers[who].disk))
-			return -errno;
-		err = blk_measure(k->o, k->peers[who].socket,
-				  &k->t->cells[cell], round,
-				  &k->samples[who][round]);
+		const struct blk_cell *c = &k->t->cells[cell];
+
+		if (!c->direct)
+			err = blk_peer_settle(&k->peers[who],
+					      blk_pattern_writes(c->pattern));
+		if (!err)
+			err = blk_measure(k->o, k->peers[who].socket, c, round,
+					  &k->samples[who][round]);
 	}
 	return err;
 }

@@ -48,6 +48,13 @@ int blk_pattern_from_name(const char *name, enum blk_pattern *out)
 	return -EINVAL;
 }
 
+bool blk_pattern_writes(enum blk_pattern pattern)
+{
+	return pattern == BLK_PATTERN_WRITE ||
+	       pattern == BLK_PATTERN_RANDWRITE ||
+	       pattern == BLK_PATTERN_RANDRW;
+}
+
 struct run {
 	struct blk_client *c;
 	const struct blk_load *load;

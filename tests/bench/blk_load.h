@@ -23,6 +23,8 @@ const char *blk_pattern_name(enum blk_pattern pattern);
 RF_MUST_CHECK int blk_pattern_from_name(const char *name,
 					enum blk_pattern *out);
 
+bool blk_pattern_writes(enum blk_pattern pattern);
+
 struct blk_load {
 	enum blk_pattern pattern;
 	uint32_t block_bytes; /* at most the client's */

@@ -35,6 +35,10 @@ RF_MUST_CHECK int blk_peer_new(struct blk_peer *p, enum blk_peer_kind kind,
 /* Run it; returns when it accepts connections. */
 RF_MUST_CHECK int blk_peer_start(struct blk_peer *p,
 				 const struct blk_options *o, bool direct);
+/* Have all of the disk in the page cache, and dirty if it will be written: the
+ * kernel may have dropped or written some of it since, which would be measured
+ * instead. Only where it runs by way of the cache. */
+RF_MUST_CHECK int blk_peer_settle(const struct blk_peer *p, bool dirty);
 void blk_peer_stop(struct blk_peer *p);
 void blk_peer_free(struct blk_peer *p);
 
