@@ -35,15 +35,26 @@ struct rf_report {
 	_Atomic uint64_t interrupts;	/* call eventfds written */
 	_Atomic uint64_t resets;	/* DEVICE_NEEDS_RESET set */
 	/* The vCPU process. */
-	_Atomic uint64_t exits;		/* returns from KVM_RUN */
-	_Atomic uint64_t exits_mmio;	/* of them register accesses */
-	_Atomic uint64_t exits_notify;	/* of them notify writes */
+	_Atomic uint64_t exits;		 /* returns from KVM_RUN */
+	_Atomic uint64_t exits_mmio;	 /* of them register accesses */
+	_Atomic uint64_t exits_notify;	 /* of them notify writes */
+	_Atomic uint64_t exits_register; /* of them all other registers */
+	_Atomic uint64_t exits_ack;	 /* of those acknowledgements */
+	/* exits_mmio when a driver last set DRIVER_OK: what came before was
+	 * set-up. */
+	_Atomic uint64_t exits_setup;
 	_Atomic uint64_t rescans;	/* notify writes kept as a spare bell */
 	_Atomic uint64_t doorbell_kind; /* enum rf_doorbell_kind + 1 */
-	_Atomic uint64_t guest_status;	/* 1 + status at the debug-exit port */
+	/* How the guest reads registers: 1 by exits, 2 by page. */
+	_Atomic uint64_t register_pages;
+	_Atomic uint64_t guest_status; /* 1 + status at the debug-exit port */
 	_Atomic uint64_t notified; /* the guest's count of its notify writes,
 					 * told at the debug ports */
 	_Atomic uint64_t compared_bytes; /* the guest's word, debug ports */
+	/* Device processes: looking at memory before sleeping. */
+	_Atomic uint64_t polled_hits;	/* found something in time */
+	_Atomic uint64_t polled_misses; /* found nothing, slept */
+	_Atomic uint64_t polled_ns;	/* spent on it */
 };
 static_assert(sizeof(struct rf_report) <= RF_REPORT_BYTES, "one page");
 
@@ -53,6 +64,18 @@ static_assert(sizeof(struct rf_report) <= RF_REPORT_BYTES, "one page");
 		if (report)                                              \
 			atomic_fetch_add_explicit(&(report)->field, (n), \
 						  memory_order_relaxed); \
+	} while (0)
+/* Add where one thread alone writes the field: as RF_REPORT_ADD, and as cheap as
+ * a plain addition. */
+#define RF_REPORT_COUNT(report, field, n)                                    \
+	do {                                                                 \
+		if (report)                                                  \
+			atomic_store_explicit(                               \
+				&(report)->field,                            \
+				atomic_load_explicit(&(report)->field,       \
+						     memory_order_relaxed) + \
+					(n),                                 \
+				memory_order_relaxed);                       \
 	} while (0)
 #define RF_REPORT_SET(report, field, v)                              \
 	do {                                                         \

@@ -3,7 +3,7 @@
  * backend.c - vhost-user, the half that is told
  *
  * Side:    device. The front-end is a vCPU process that a guest may own.
- * Owns:    what the front-end said: struct runtime_queue, features, status.
+ * Owns:    what the front-end said of the device: features, status.
  * Callers: loop.c, when the control socket is readable.
  * Never:   keeps a descriptor whose message it refused; takes any after SEAL.
  *
@@ -16,24 +16,16 @@
  *   the front-end's lie about the protocol itself (wrong size, a queue we do
  *     not have, a feature not offered): -EPROTO, the end.
  *
- * A queue starts when its size, addresses and doorbell are known and it is
- * enabled. Our own front-end hands over all descriptors once, before SEAL, and
- * starts queues by SET_VRING_ENABLE; a stock one may instead send its kick
- * last. Both messages therefore try to start it.
- *
  * Needs (until SEAL): recvmsg(RF_FD_CONTROL, MSG_CMSG_CLOEXEC|MSG_WAITALL),
- *   dup3, close, epoll_ctl(RF_FD_EPOLL, ADD and DEL),
  *   seccomp(SECCOMP_SET_MODE_FILTER), clock_gettime on hosts whose clock the
- *   vdso cannot read; what guestmem.c and bells.c need. Not the fcntl(F_SETFD)
- *   of rf_fd_move(): a message brings at most two descriptors that are kept,
- *   and they arrive at 0, 1 or 4, which the fence left free and no place is.
+ *   vdso cannot read; what backend_queue.c, guestmem.c and bells.c need.
  * Needs (sealed): recvfrom(RF_FD_CONTROL, MSG_WAITALL), sendto(RF_FD_CONTROL,
  *   MSG_NOSIGNAL), both without an address.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "device/runtime.h"
+#include "device/backend.h"
 
 enum answer {
 	ANSWER_IF_ASKED, /* u64 where REPLY_ACK and NEED_REPLY say so */
@@ -61,8 +53,11 @@ static bool has_protocol(const struct rf_device *dev, int bit)
 
 static uint64_t offered_features(const struct rf_device *dev)
 {
-	return dev->ops->features | RUNTIME_F_VERSION_1 | RUNTIME_F_EVENT_IDX |
-	       RUNTIME_F_INDIRECT_DESC | RUNTIME_F_PROTOCOL;
+	return dev->ops->features | VIRTQUEUE_F_INDIRECT_DESC |
+	       VIRTQUEUE_F_EVENT_IDX | VIRTQUEUE_F_RING_PACKED |
+	       VIRTQUEUE_F_IN_ORDER | RUNTIME_F_VERSION_1 |
+	       RUNTIME_F_NOTIFICATION_DATA | RUNTIME_F_RING_RESET |
+	       RUNTIME_F_PROTOCOL;
 }
 
 static uint64_t offered_protocol(const struct rf_device *dev)
@@ -140,217 +135,6 @@ static int set_owner(struct rf_device *dev, struct rf_vhost_user_msg *msg)
 	(void)dev; /* who owns us is not ours to judge */
 	(void)msg;
 	return 0;
-}
-
-/* Queues that run must find their rings in the new memory, or stop. */
-static void remap_queues(struct rf_device *dev)
-{
-	uint16_t q;
-
-	for (q = 0; q < dev->ops->nr_queues; q++) {
-		struct rf_virtqueue *vq = &dev->vqs[q];
-
-		if (!vq->running)
-			continue;
-		if (virtqueue_remap(vq, &dev->queues[q].layout) == 0)
-			continue;
-		rf_log("queue %u: its rings are not in the new memory table",
-		       q);
-		(void)virtqueue_stop(vq);
-		device_break(dev, q);
-	}
-}
-
-static int set_mem_table(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	const struct rf_vhost_user_mem_table *table = &msg->payload.mem;
-	uint16_t q;
-	int err;
-
-	/* Requests under way hold addresses in the old mappings. */
-	for (q = 0; q < dev->ops->nr_queues; q++)
-		if (dev->vqs[q].running && dev->vqs[q].nr_inflight > 0)
-			return -EBUSY;
-	err = guestmem_set_table(&dev->mem, table->regions, msg->fds,
-				 table->nr_regions, dev->allow_unsealed);
-	if (err == -EPERM)
-		rf_log("memory could shrink under us: no F_SEAL_SHRINK "
-		       "(--allow-unsealed-memory takes it)");
-	if (!err)
-		remap_queues(dev);
-	return err;
-}
-
-/* The queue a message speaks of, while nothing about it may change. */
-static int find_idle_queue(struct rf_device *dev, uint32_t index,
-			   struct runtime_queue **out)
-{
-	if (index >= dev->ops->nr_queues)
-		return -EPROTO;
-	if (dev->vqs[index].running)
-		return -EBUSY;
-	*out = &dev->queues[index];
-	return 0;
-}
-
-static int set_vring_num(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	uint32_t num = msg->payload.state.num;
-	struct runtime_queue *rq;
-	int err = find_idle_queue(dev, msg->payload.state.index, &rq);
-
-	if (err)
-		return err;
-	if (num == 0 || num > dev->ops->queue_size_max ||
-	    (num & (num - 1)) != 0)
-		return -EINVAL;
-	rq->layout.size = (uint16_t)num;
-	rq->has_num = true;
-	return 0;
-}
-
-static int set_vring_addr(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	const struct rf_vhost_user_vring_addr *addr = &msg->payload.addr;
-	struct runtime_queue *rq;
-	int err = find_idle_queue(dev, addr->index, &rq);
-
-	if (err)
-		return err;
-	/* The one flag there is asks for a dirty log; none was offered. */
-	if (addr->flags)
-		return -EINVAL;
-	rq->layout.desc_user_addr = addr->desc_user_addr;
-	rq->layout.avail_user_addr = addr->avail_user_addr;
-	rq->layout.used_user_addr = addr->used_user_addr;
-	rq->has_addr = true;
-	return 0;
-}
-
-static int set_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	struct runtime_queue *rq;
-	int err = find_idle_queue(dev, msg->payload.state.index, &rq);
-
-	if (err)
-		return err;
-	if (msg->payload.state.num > UINT16_MAX)
-		return -EINVAL;
-	rq->base = (uint16_t)msg->payload.state.num;
-	return 0;
-}
-
-static int get_vring_base(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	uint32_t index = msg->payload.state.index;
-	struct runtime_queue *rq;
-
-	if (index >= dev->ops->nr_queues)
-		return -EPROTO;
-	rq = &dev->queues[index];
-	if (dev->vqs[index].running)
-		rq->base = virtqueue_stop(&dev->vqs[index]);
-	/* Where the rings lie must be said anew, descriptors need not. */
-	rq->has_addr = false;
-	msg->payload.state.num = rq->base;
-	msg->header.size = sizeof(msg->payload.state);
-	return 0;
-}
-
-static int set_vring_enable(struct rf_device *dev,
-			    struct rf_vhost_user_msg *msg)
-{
-	uint32_t index = msg->payload.state.index;
-	struct runtime_queue *rq;
-
-	if (index >= dev->ops->nr_queues)
-		return -EPROTO;
-	rq = &dev->queues[index];
-	rq->enabled = msg->payload.state.num != 0;
-	if (rq->enabled)
-		return device_start_queue(dev, (uint16_t)index);
-	if (dev->vqs[index].running)
-		rq->base = virtqueue_stop(&dev->vqs[index]);
-	return 0;
-}
-
-/* Put the descriptor of a message at its place, instead of the one there, if
- * any; *has follows. Without a descriptor (NOFD) the place becomes empty. */
-static int place_fd(struct rf_vhost_user_msg *msg, int place, bool *has)
-{
-	int err;
-
-	if (*has) {
-		*has = false;
-		rf_fd_close(&(int){ place });
-	}
-	if (msg->nr_fds == 0)
-		return 0;
-	err = rf_fd_move(rf_vhost_user_take_fd(msg, 0), place);
-	*has = !err;
-	return err;
-}
-
-/* The queue of a SET_VRING_KICK, _CALL or _ERR. */
-static int find_fd_queue(struct rf_device *dev,
-			 const struct rf_vhost_user_msg *msg, uint16_t *out)
-{
-	uint64_t index = msg->payload.u64 & VHOST_USER_VRING_IDX_MASK;
-
-	if (index >= dev->ops->nr_queues)
-		return -EPROTO;
-	*out = (uint16_t)index;
-	return 0;
-}
-
-static int set_vring_kick(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	struct runtime_queue *rq;
-	uint16_t q;
-	int err = find_fd_queue(dev, msg, &q);
-
-	if (err)
-		return err;
-	rq = &dev->queues[q];
-	/* Without a kick the queue would have to be polled; only a ring makes
-	 * that unnecessary. */
-	if (msg->nr_fds == 0 && !dev->bells.page)
-		return -ENOTSUP;
-	if (rq->has_kick)
-		loop_forget(RF_FD_KICKS + q);
-	err = place_fd(msg, RF_FD_KICKS + q, &rq->has_kick);
-	if (!err && rq->has_kick)
-		err = loop_watch(RF_FD_KICKS + q, LOOP_KICKS + q, false);
-	if (err) {
-		rf_log("queue %u: kick cannot be used (%d)", q, err);
-		return err;
-	}
-	return device_start_queue(dev, q);
-}
-
-static int set_vring_call(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	uint16_t q;
-	int err = find_fd_queue(dev, msg, &q);
-
-	if (err)
-		return err;
-	err = place_fd(msg, RF_FD_CALLS + q, &dev->queues[q].has_call);
-	/* An interrupt may have been due while there was nowhere to put it; one
-	 * too many does no harm. */
-	if (!err && dev->queues[q].has_call && dev->vqs[q].running)
-		err = rf_eventfd_signal(RF_FD_CALLS + q);
-	return err;
-}
-
-static int set_vring_err(struct rf_device *dev, struct rf_vhost_user_msg *msg)
-{
-	uint16_t q;
-	int err = find_fd_queue(dev, msg, &q);
-
-	if (err)
-		return err;
-	return place_fd(msg, RF_FD_ERRS + q, &dev->queues[q].has_err);
 }
 
 /* Bytes beyond the device's own config space read as zero: front-ends ask for
@@ -458,21 +242,21 @@ static const struct handler handlers[] = {
 	{ VHOST_USER_SET_OWNER, NO_FEATURE, ANSWER_IF_ASKED, false, false,
 	  set_owner },
 	{ VHOST_USER_SET_MEM_TABLE, NO_FEATURE, ANSWER_IF_ASKED, false, true,
-	  set_mem_table },
+	  backend_set_mem_table },
 	{ VHOST_USER_SET_VRING_NUM, NO_FEATURE, ANSWER_IF_ASKED, true, false,
-	  set_vring_num },
+	  backend_queue_set_num },
 	{ VHOST_USER_SET_VRING_ADDR, NO_FEATURE, ANSWER_IF_ASKED, true, false,
-	  set_vring_addr },
+	  backend_queue_set_addr },
 	{ VHOST_USER_SET_VRING_BASE, NO_FEATURE, ANSWER_IF_ASKED, true, false,
-	  set_vring_base },
+	  backend_queue_set_base },
 	{ VHOST_USER_GET_VRING_BASE, NO_FEATURE, ANSWER_DATA, false, false,
-	  get_vring_base },
+	  backend_queue_get_base },
 	{ VHOST_USER_SET_VRING_KICK, NO_FEATURE, ANSWER_IF_ASKED, false, true,
-	  set_vring_kick },
+	  backend_queue_set_kick },
 	{ VHOST_USER_SET_VRING_CALL, NO_FEATURE, ANSWER_IF_ASKED, false, true,
-	  set_vring_call },
+	  backend_queue_set_call },
 	{ VHOST_USER_SET_VRING_ERR, NO_FEATURE, ANSWER_IF_ASKED, false, true,
-	  set_vring_err },
+	  backend_queue_set_err },
 	{ VHOST_USER_GET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_DATA, false,
 	  false, get_protocol },
 	{ VHOST_USER_SET_PROTOCOL_FEATURES, NO_FEATURE, ANSWER_IF_ASKED, false,
@@ -480,7 +264,7 @@ static const struct handler handlers[] = {
 	{ VHOST_USER_GET_QUEUE_NUM, F(MQ), ANSWER_DATA, false, false,
 	  get_queue_num },
 	{ VHOST_USER_SET_VRING_ENABLE, NO_FEATURE, ANSWER_IF_ASKED, true, false,
-	  set_vring_enable },
+	  backend_queue_set_enable },
 	{ VHOST_USER_GET_CONFIG, F(CONFIG), ANSWER_DATA, false, false,
 	  get_config },
 	{ VHOST_USER_SET_CONFIG, F(CONFIG), ANSWER_IF_ASKED, true, false,

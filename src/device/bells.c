@@ -158,6 +158,8 @@ static void take_entry(void *ctx, const struct rf_ring_entry *entry)
 {
 	struct rf_device *dev = ctx;
 	struct runtime_bells *b = &dev->bells;
+	bool has_data = dev->features & RUNTIME_F_NOTIFICATION_DATA;
+	uint16_t upper = 0;
 	uint32_t value;
 
 	if (entry->pio || entry->phys_addr != b->zone_gpa ||
@@ -167,11 +169,16 @@ static void take_entry(void *ctx, const struct rf_ring_entry *entry)
 	}
 	memcpy(&value, entry->data, sizeof(value));
 	value = le32toh(value);
-	/* virtio 1.2, 2.9: the queue is the lower half, the rest a hint. */
-	if (b->format == VHOST_USER_RING_NOTIFICATION_DATA)
+	/* virtio 1.2, 2.9: the queue is the lower half. */
+	if (has_data || b->format == VHOST_USER_RING_NOTIFICATION_DATA) {
+		upper = (uint16_t)(value >> 16);
 		value &= 0xffff;
-	if (value < dev->ops->nr_queues)
-		b->rung |= UINT32_C(1) << value;
+	}
+	if (value >= dev->ops->nr_queues)
+		return;
+	b->rung |= UINT32_C(1) << value;
+	if (has_data && !b->flushing)
+		virtqueue_hint(&dev->vqs[value], upper);
 }
 
 bool bells_are_waiting(const struct rf_device *dev)
@@ -200,9 +207,16 @@ void bells_drain(struct rf_device *dev)
 		device_break(dev, 0);
 		return;
 	}
-	RF_REPORT_ADD(dev->report, ring_entries, nr);
-	RF_REPORT_ADD(dev->report, foreign, b->nr_foreign);
-	device_ring(dev, b->rung);
+	RF_REPORT_COUNT(dev->report, ring_entries, nr);
+	RF_REPORT_COUNT(dev->report, foreign, b->nr_foreign);
+	pass_ring(dev, b->rung);
+}
+
+void bells_flush(struct rf_device *dev)
+{
+	dev->bells.flushing = true;
+	bells_drain(dev);
+	dev->bells.flushing = false;
 }
 
 void bells_reset(struct rf_device *dev)

@@ -5,7 +5,7 @@
  * Side:    device, after rf_fence_enter().
  * Owns:    struct rf_device, one anonymous mapping made in rf_device_new():
  *          all the memory this process will ever have for itself.
- * Callers: main() of devices/; backend.c, bells.c and loop.c of this room.
+ * Callers: main() of devices/; the other files of this room.
  * Never:   allocates later on, ends the process.
  *
  * A guest that lies breaks its device, not the process: the device shows
@@ -13,26 +13,24 @@
  * nothing, and is as new after the reset (virtio 1.2, 2.1.2).
  *
  * Needs (until SEAL): mmap(PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS),
- *   munmap, epoll_create1(EPOLL_CLOEXEC), dup3, close, epoll_ctl; with a timer:
- *   timerfd_create.
- * Needs (sealed): write(64..95, 8), write(96..127, 8), write(RF_FD_LOG); with
- *   a timer: timerfd_settime(RF_FD_TIMER).
+ *   munmap, epoll_create1(EPOLL_CLOEXEC), dup3, close, epoll_ctl.
+ * Needs (sealed): write(96..127, 8), write(RF_FD_LOG).
  */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/timerfd.h>
-#include <time.h>
 
 #include "device/runtime.h"
 
 static bool is_valid_ops(const struct rf_device_ops *ops)
 {
 	uint16_t size = ops->queue_size_max;
+	bool is_slow = ops->has_completions;
 
-	return ops->name && ops->queue && ops->nr_queues > 0 &&
-	       ops->nr_queues <= RF_FD_PLACES && size > 0 &&
-	       (size & (size - 1)) == 0 &&
+	return (bool)ops->submit == is_slow && (bool)ops->complete == is_slow &&
+	       (bool)ops->quiesce == is_slow && ops->name && ops->queue &&
+	       ops->nr_queues > 0 && ops->nr_queues <= RF_FD_PLACES &&
+	       size > 0 && (size & (size - 1)) == 0 &&
 	       ops->config_bytes <= RF_VHOST_USER_CONFIG_MAX &&
 	       (ops->config_bytes == 0 || ops->config_read);
 }
@@ -50,51 +48,77 @@ static int open_epoll(struct rf_device *dev)
 	return loop_watch(dev->sock, LOOP_CONTROL, false);
 }
 
-static int open_timer(struct rf_device *dev)
+static size_t align_up(size_t bytes)
 {
-	int err, fd;
+	return (bytes + 63) & ~(size_t)63;
+}
 
-	if (!dev->ops->timer)
-		return 0;
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	err = rf_fd_move(fd, RF_FD_TIMER);
-	if (err)
-		return err;
-	dev->has_timer = true;
-	return loop_watch(RF_FD_TIMER, LOOP_TIMER, false);
+static size_t iov_offset(void)
+{
+	return align_up(sizeof(struct rf_device));
+}
+
+static size_t slots_offset(const struct rf_device_ops *ops)
+{
+	return iov_offset() +
+	       (size_t)ops->nr_queues * RF_CHAIN_IOV_MAX * sizeof(struct iovec);
+}
+
+static size_t map_bytes(const struct rf_device_ops *ops)
+{
+	return slots_offset(ops) + (size_t)ops->nr_queues *
+					   ops->queue_size_max *
+					   sizeof(struct virtqueue_slot);
+}
+
+static void init_queues(struct rf_device *dev)
+{
+	const struct rf_device_ops *ops = dev->ops;
+	uint8_t *base = (uint8_t *)dev;
+	struct iovec *iov = (void *)(base + iov_offset());
+	struct virtqueue_slot *slots = (void *)(base + slots_offset(ops));
+	uint16_t q;
+
+	for (q = 0; q < ops->nr_queues; q++)
+		virtqueue_init(&dev->vqs[q], q, &dev->mem,
+			       &iov[(size_t)q * RF_CHAIN_IOV_MAX],
+			       &slots[(size_t)q * ops->queue_size_max],
+			       ops->queue_size_max);
+}
+
+/* What rf_device_free() takes apart again. */
+static int open_all(struct rf_device *dev)
+{
+	int err = open_epoll(dev);
+
+	if (!err && dev->ops->has_completions)
+		err = loop_watch(dev->ops->event_fd, LOOP_COMPLETIONS, false);
+	return err;
 }
 
 int rf_device_new(const struct rf_device_params *params, struct rf_device **out)
 {
 	const struct rf_device_ops *ops = params->ops;
+	struct poll_state poll;
 	struct rf_device *dev;
-	size_t bytes;
-	uint16_t q;
 	int err;
 
-	if (!is_valid_ops(ops))
+	if (!is_valid_ops(ops) || poll_init(&poll, params->poll_us))
 		return -EINVAL;
-	bytes = sizeof(*dev) +
-		(size_t)ops->nr_queues * RF_CHAIN_IOV_MAX * sizeof(dev->iov[0]);
 	/* Not malloc: the allocator would bring system calls of its own. */
-	dev = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	dev = mmap(NULL, map_bytes(ops), PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (dev == MAP_FAILED)
 		return -errno;
-	dev->map_bytes = bytes;
+	dev->map_bytes = map_bytes(ops);
 	dev->ops = ops;
 	dev->state = params->state;
 	dev->sock = params->sock;
 	dev->report = params->report;
 	dev->allow_unsealed = params->allow_unsealed;
-	for (q = 0; q < ops->nr_queues; q++)
-		virtqueue_init(&dev->vqs[q], q, &dev->mem,
-			       &dev->iov[(size_t)q * RF_CHAIN_IOV_MAX]);
-	err = open_epoll(dev);
-	if (!err)
-		err = open_timer(dev);
+	dev->poll = poll;
+	init_queues(dev);
+	err = open_all(dev);
 	if (err) {
 		rf_device_free(dev);
 		return err;
@@ -119,8 +143,6 @@ void rf_device_free(struct rf_device *dev)
 		if (rq->has_err)
 			rf_fd_close(&(int){ RF_FD_ERRS + q });
 	}
-	if (dev->has_timer)
-		rf_fd_close(&(int){ RF_FD_TIMER });
 	if (dev->has_epoll)
 		rf_fd_close(&(int){ RF_FD_EPOLL });
 	bells_clear(dev);
@@ -133,33 +155,16 @@ int rf_device_run(struct rf_device *dev)
 	return loop_run(dev);
 }
 
-int rf_device_timer(struct rf_device *dev, uint64_t ns)
-{
-	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(ns / 1000000000u),
-			      .tv_nsec = (long)(ns % 1000000000u) },
-	};
-
-	if (!dev->has_timer)
-		return -EINVAL;
-	if (timerfd_settime(RF_FD_TIMER, 0, &when, NULL) < 0)
-		return -errno;
-	return 0;
-}
-
-void device_ring(struct rf_device *dev, uint32_t mask)
-{
-	dev->pending |= mask;
-}
-
 void device_break(struct rf_device *dev, uint16_t queue)
 {
 	if (dev->broken)
 		return;
+	/* What was asked for before the lie is answered. */
+	pass_quiesce(dev);
 	/* The bit first: whoever the eventfd wakes asks for the status. */
 	dev->broken = true;
 	dev->pending = 0;
-	RF_REPORT_ADD(dev->report, resets, 1);
+	RF_REPORT_COUNT(dev->report, resets, 1);
 	if (dev->queues[queue].has_err &&
 	    rf_eventfd_signal(RF_FD_ERRS + queue) < 0)
 		rf_log("queue %u: err eventfd does not take a write", queue);
@@ -169,6 +174,8 @@ void device_reset(struct rf_device *dev)
 {
 	uint16_t q;
 
+	bells_flush(dev);
+	pass_quiesce(dev);
 	for (q = 0; q < dev->ops->nr_queues; q++) {
 		struct runtime_queue *rq = &dev->queues[q];
 
@@ -203,63 +210,21 @@ int device_start_queue(struct rf_device *dev, uint16_t queue)
 		return 0;
 	if (!(dev->features & RUNTIME_F_VERSION_1))
 		return -EINVAL;
-	err = virtqueue_start(vq, &rq->layout, rq->base,
-			      dev->features & RUNTIME_F_EVENT_IDX,
-			      dev->features & RUNTIME_F_INDIRECT_DESC);
+	err = virtqueue_start(vq, &rq->layout, rq->base, dev->features);
 	if (err)
 		return err;
 	/* Whatever was rung before now is found by looking once. */
-	device_ring(dev, UINT32_C(1) << queue);
+	pass_ring(dev, UINT32_C(1) << queue);
 	return 0;
 }
 
-static void interrupt(struct rf_device *dev, uint16_t queue)
+void device_stop_queue(struct rf_device *dev, uint16_t queue)
 {
-	static struct rf_log_limit limit;
-
-	if (!dev->queues[queue].has_call)
-		return;
-	if (rf_eventfd_signal(RF_FD_CALLS + queue) < 0)
-		rf_log_limited(&limit, 4,
-			       "queue %u: call eventfd does not take a write",
-			       queue);
-	else
-		RF_REPORT_ADD(dev->report, interrupts, 1);
-}
-
-static void serve_queue(struct rf_device *dev, uint16_t queue)
-{
-	static struct rf_log_limit limit;
 	struct rf_virtqueue *vq = &dev->vqs[queue];
-	int err;
 
-	if (!vq->running || dev->broken)
+	if (!vq->running)
 		return;
-	virtqueue_begin(vq);
-	err = dev->ops->queue(dev->state, vq);
-	RF_REPORT_ADD(dev->report, requests, vq->nr_served);
-	/* Also for what was done before a lie. */
-	if (virtqueue_end(vq))
-		interrupt(dev, queue);
-	if (err) {
-		rf_log_limited(&limit, 4,
-			       "queue %u: %s: device needs reset (%d)", queue,
-			       vq->why ? vq->why : "refused by the device",
-			       err);
-		vq->broken = true;
-		device_break(dev, queue);
-	} else if (virtqueue_is_unfinished(vq)) {
-		device_ring(dev, UINT32_C(1) << queue);
-	}
-}
-
-void device_serve(struct rf_device *dev)
-{
-	uint32_t mask = dev->pending;
-	uint16_t q;
-
-	dev->pending = 0;
-	for (q = 0; q < dev->ops->nr_queues; q++)
-		if (mask & (UINT32_C(1) << q))
-			serve_queue(dev, q);
+	bells_flush(dev);
+	pass_quiesce(dev);
+	dev->queues[queue].base = virtqueue_stop(vq);
 }

@@ -5,7 +5,7 @@
  * Side:    device. The table comes from the front-end, the addresses from the
  *          guest; both are hostile.
  * Owns:    the mappings. The descriptors stay the message's.
- * Callers: backend.c (table), virtqueue.c and chain.c (addresses).
+ * Callers: backend.c (table), split.c, packed.c and chain.c (addresses).
  * Never:   adds where it can subtract, keeps a descriptor, maps executable.
  *
  * Needs (until SEAL): fcntl(F_GET_SEALS), newfstatat (fstat),
@@ -162,6 +162,16 @@ static const struct guestmem_region *find_region(const struct guestmem *mem,
 			return r;
 	}
 	return NULL;
+}
+
+const uint8_t *guestmem_at(const struct guestmem *mem, uint64_t gpa,
+			   uint32_t len_bytes)
+{
+	const struct guestmem_region *r = find_region(mem, gpa);
+
+	if (!r || len_bytes > r->size_bytes - (gpa - r->gpa))
+		return NULL;
+	return r->host + (gpa - r->gpa);
 }
 
 int guestmem_translate(const struct guestmem *mem, uint64_t gpa,

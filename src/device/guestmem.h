@@ -54,6 +54,10 @@ RF_MUST_CHECK int guestmem_translate(const struct guestmem *mem, uint64_t gpa,
 RF_MUST_CHECK int guestmem_read(const struct guestmem *mem, uint64_t gpa,
 				void *buf, uint32_t len_bytes);
 
+/* [gpa, gpa + len) if it lies whole within one region, else NULL. */
+const uint8_t *guestmem_at(const struct guestmem *mem, uint64_t gpa,
+			   uint32_t len_bytes);
+
 /* A ring part at a front-end's address, whole within one region and aligned,
  * or NULL. */
 void *guestmem_ring(const struct guestmem *mem, uint64_t user_addr,

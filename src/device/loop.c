@@ -1,28 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * loop.c - wait for doorbells, messages and time
+ * loop.c - wait for doorbells, completions, messages and time
  *
- * Side:    device. What wakes us is hostile only in number, so each pass does
+ * Side:    device. What wakes us is hostile only in number, so each turn does
  *          a bounded amount of work: one message, the ring once, one share of
  *          each queue.
  * Owns:    the epoll descriptor at RF_FD_EPOLL.
  * Callers: device.c.
- * Never:   sleeps while something known waits.
+ * Never:   sleeps while something known waits, keeps the control socket waiting
+ *          for longer than LOOK_NS and one pass.
  *
- * Kicks and the control socket are level-triggered: what a pass does not take
- * comes again. The ring is edge-triggered, see bells.c.
+ * A turn, while there is work: a pass, and no system call but the device's own
+ * and interrupts. Out of work it looks again and again for as long as poll.c
+ * advises, at memory only: ring, queues, completions. Drivers see the whole
+ * time that they need not notify. Then it says that it wants to be notified,
+ * looks a last time, and sleeps:
+ *
+ *   driver                     loop
+ *   D1 makes available         L1 pass_has_work(): nothing
+ *   D2 fence, reads the wish   L2 virtqueue_arm() each queue: wish, fence
+ *   D3 notifies if wished      L3 pass_has_work() once more
+ *                              L4 epoll_wait
+ *
+ *   D1 before L3    L3 finds it; no sleep. If D2 came after L2, the
+ *                   notification is one too many and wakes L4 once.
+ *   D1 after L3     D2 is after L2 then (virtqueue.c), so D3 notifies; L4 is
+ *                   woken, or does not sleep, whichever comes first.
+ *
+ * Doorbells are edges: kicks and the ring are watched with EPOLLET and never
+ * read. Each write to an eventfd is an edge, whatever it held; one that comes
+ * before L4 is kept by epoll and ends L4 at once; what it rang for is in the
+ * queue already, whether the edge is taken before or after that was found
+ * (bells.c tells it for the ring). That saves a call a doorbell, and a kick
+ * that is no eventfd rings, or does not, but never keeps us awake.
+ * The control socket and the device's completions are level-triggered.
  *
  * Needs (until SEAL): epoll_ctl(RF_FD_EPOLL, ADD and DEL).
- * Needs (sealed): epoll_wait(RF_FD_EPOLL), read(32..63, 8), read(RF_FD_TIMER,
- *   8) in devices that have a timer.
+ * Needs (sealed): epoll_wait(RF_FD_EPOLL); clock_gettime(CLOCK_MONOTONIC) on
+ *   hosts whose clock the vdso cannot read.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sys/epoll.h>
 
 #include "device/runtime.h"
 
-/* Control, ring, timer and a kick for each queue. */
+/* Control, ring, completions and a kick for each queue. */
 #define EVENTS_MAX (3u + RF_FD_PLACES)
+
+/* How often messages are looked for while there is other work. */
+#define LOOK_NS UINT64_C(100000)
+
+/* Looks at memory between two looks at the clock, about half a microsecond. */
+#define SPINS 16u
+
+#define NS_PER_MS UINT64_C(1000000)
 
 int loop_watch(int fd, uint32_t tag, bool edge)
 {
@@ -43,38 +75,13 @@ void loop_forget(int fd)
 	(void)epoll_ctl(RF_FD_EPOLL, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static int take_kick(struct rf_device *dev, uint32_t queue)
-{
-	uint64_t count;
-	int err = rf_eventfd_take(RF_FD_KICKS + (int)queue, &count);
-
-	/* Its other holders may have read it meanwhile. */
-	if (err == -EAGAIN)
-		return 0;
-	if (err) {
-		/* It would wake us for ever. */
-		rf_log("queue %u: kick is no eventfd (%d)", queue, err);
-		return -EPROTO;
-	}
-	RF_REPORT_ADD(dev->report, kicks, 1);
-	device_ring(dev, UINT32_C(1) << queue);
-	return 0;
-}
-
-static void take_timer(struct rf_device *dev)
-{
-	uint64_t count;
-
-	if (rf_eventfd_take(RF_FD_TIMER, &count) == 0)
-		dev->ops->timer(dev->state);
-}
-
 /* Messages go first: one may be the reset after which the rest of what woke us
- * no longer means anything. */
+ * no longer means anything. Ring and completions need no word: a pass looks at
+ * both. */
 static int take_events(struct rf_device *dev, const struct epoll_event *ev,
 		       int nr)
 {
-	int i, err = 0;
+	int i, err;
 
 	for (i = 0; i < nr; i++) {
 		if (ev[i].data.u32 != LOOP_CONTROL)
@@ -86,34 +93,167 @@ static int take_events(struct rf_device *dev, const struct epoll_event *ev,
 	for (i = 0; i < nr; i++) {
 		uint32_t tag = ev[i].data.u32;
 
-		if (tag == LOOP_TIMER)
-			take_timer(dev);
-		else if (tag >= LOOP_KICKS)
-			err = take_kick(dev, tag - LOOP_KICKS);
-		if (err)
-			return err;
+		if (tag < LOOP_KICKS)
+			continue;
+		RF_REPORT_COUNT(dev->report, kicks, 1);
+		pass_ring(dev, UINT32_C(1) << (tag - LOOP_KICKS));
 	}
 	return 0;
 }
 
-int loop_run(struct rf_device *dev)
+static int look(struct rf_device *dev, int timeout_ms)
 {
 	struct epoll_event ev[EVENTS_MAX];
-	int nr, err;
+	int nr;
 
-	for (;;) {
-		bool busy = dev->pending || bells_are_waiting(dev);
+	nr = epoll_wait(RF_FD_EPOLL, ev, EVENTS_MAX, timeout_ms);
+	dev->looked_ns = 0; /* when it returned: the next turn knows */
+	if (nr < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (nr == 0)
+		return 0;
+	RF_REPORT_COUNT(dev->report, wakeups, 1);
+	return take_events(dev, ev, nr);
+}
 
-		nr = epoll_wait(RF_FD_EPOLL, ev, EVENTS_MAX, busy ? 0 : -1);
-		if (nr < 0 && errno != EINTR)
-			return -errno;
-		if (nr > 0)
-			RF_REPORT_ADD(dev->report, wakeups, 1);
-		err = nr > 0 ? take_events(dev, ev, nr) : 0;
-		if (err)
-			return err == -EPIPE ? 0 : err;
-		/* Whatever woke us, looking at the ring is a load. */
-		bells_drain(dev);
-		device_serve(dev);
+/* Until the timer, rounded up; -1: for ever. */
+static int sleep_ms(const struct rf_device *dev, uint64_t now)
+{
+	uint64_t ms;
+
+	if (!dev->timer_ns)
+		return -1;
+	if (dev->timer_ns <= now)
+		return 0;
+	ms = (dev->timer_ns - now - 1) / NS_PER_MS + 1;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static bool is_timer_due(const struct rf_device *dev, uint64_t now)
+{
+	return dev->timer_ns && dev->timer_ns <= now;
+}
+
+void rf_device_timer(struct rf_device *dev, uint64_t ns)
+{
+	uint64_t now = rf_clock_ns();
+
+	if (!dev->ops->timer)
+		return;
+	/* A time that the clock does not reach is none. */
+	dev->timer_ns = ns && ns <= UINT64_MAX - now ? now + ns : 0;
+}
+
+/* Look at memory for a while. */
+static bool spin(struct rf_device *dev)
+{
+	uint32_t i;
+
+	for (i = 0; i < SPINS; i++) {
+		if (pass_has_work(dev))
+			return true;
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
 	}
+	return false;
+}
+
+static bool is_polling(const struct rf_device *dev, uint64_t now)
+{
+	return !dev->idle.slept &&
+	       now - dev->idle.since_ns < poll_budget(&dev->poll);
+}
+
+/* Look until there is work, the budget is used up, or messages or the timer
+ * want to be seen to. `now` follows the clock. */
+static bool poll_memory(struct rf_device *dev, uint64_t *now)
+{
+	while (is_polling(dev, *now) && *now - dev->looked_ns < LOOK_NS &&
+	       !is_timer_due(dev, *now)) {
+		bool found = spin(dev);
+
+		*now = rf_clock_ns();
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+static bool find_work(struct rf_device *dev, uint64_t *now)
+{
+	if (pass_has_work(dev))
+		return true;
+	if (!dev->idle.is_idle)
+		dev->idle = (struct runtime_idle){ .is_idle = true,
+						   .since_ns = *now };
+	return poll_memory(dev, now);
+}
+
+/* The end of idleness, if it was that. */
+static void note_found(struct rf_device *dev, uint64_t now)
+{
+	uint64_t gap = now - dev->idle.since_ns;
+
+	if (!dev->idle.is_idle)
+		return;
+	dev->idle.is_idle = false;
+	poll_found(&dev->poll, gap, dev->idle.slept);
+	if (!dev->idle.slept && poll_budget(&dev->poll)) {
+		RF_REPORT_COUNT(dev->report, polled_hits, 1);
+		RF_REPORT_COUNT(dev->report, polled_ns, gap);
+	}
+}
+
+/* L2 to L4. */
+static int arm_and_sleep(struct rf_device *dev, uint64_t now)
+{
+	uint16_t q;
+
+	if (!dev->idle.slept && poll_budget(&dev->poll)) {
+		RF_REPORT_COUNT(dev->report, polled_misses, 1);
+		RF_REPORT_COUNT(dev->report, polled_ns,
+				now - dev->idle.since_ns);
+	}
+	dev->idle.slept = true;
+	for (q = 0; q < dev->ops->nr_queues; q++)
+		virtqueue_arm(&dev->vqs[q]);
+	if (pass_has_work(dev))
+		return 0;
+	return look(dev, sleep_ms(dev, now));
+}
+
+static int turn(struct rf_device *dev)
+{
+	uint64_t now = rf_clock_ns();
+	int err = 0;
+
+	if (!dev->looked_ns)
+		dev->looked_ns = now;
+	if (find_work(dev, &now)) {
+		note_found(dev, now);
+		if (now - dev->looked_ns >= LOOK_NS)
+			err = look(dev, 0);
+		if (!err)
+			pass_run(dev);
+	} else if (!is_timer_due(dev, now)) {
+		err = is_polling(dev, now) ? look(dev, 0)
+					   : arm_and_sleep(dev, now);
+	}
+	if (!err && is_timer_due(dev, now)) {
+		dev->timer_ns = 0;
+		dev->ops->timer(dev->state);
+		pass_run(dev);
+	}
+	return err;
+}
+
+int loop_run(struct rf_device *dev)
+{
+	int err;
+
+	do
+		err = turn(dev);
+	while (!err);
+	return err == -EPIPE ? 0 : err;
 }

@@ -2,10 +2,12 @@
  *
  * runtime.h - the state of a device process, shared by the files of this room
  *
- *   device.c    makes it, breaks and resets the device, serves queues
- *   loop.c      waits and decides what is to be looked at
- *   bells.c     the ring of doorbell writes
- *   backend.c   vhost-user messages
+ *   device.c          makes it, breaks and resets the device
+ *   pass.c            serves what there is: one round of the device's callbacks
+ *   loop.c            waits and decides what is to be looked at
+ *   poll.c            how long it is worth to look before sleeping
+ *   bells.c           the ring of doorbell writes
+ *   backend.c         vhost-user messages; backend_queue.c those of queues
  * One thread does everything; nothing is allocated after rf_device_new().
  */
 #ifndef DEVICE_RUNTIME_H
@@ -17,12 +19,13 @@
 #include <ringfence/ring.h>
 
 #include "device/guestmem.h"
+#include "device/poll.h"
 #include "device/virtqueue.h"
 
-/* virtio 1.2, 6 */
-#define RUNTIME_F_INDIRECT_DESC (UINT64_C(1) << 28)
-#define RUNTIME_F_EVENT_IDX (UINT64_C(1) << 29)
+/* virtio 1.2, 6, beside those of virtqueue.h */
 #define RUNTIME_F_VERSION_1 (UINT64_C(1) << 32)
+#define RUNTIME_F_NOTIFICATION_DATA (UINT64_C(1) << 38)
+#define RUNTIME_F_RING_RESET (UINT64_C(1) << 40)
 #define RUNTIME_F_PROTOCOL (UINT64_C(1) << VHOST_USER_F_PROTOCOL_FEATURES)
 
 /* virtio 1.2, 2.1 */
@@ -31,7 +34,7 @@
 /* What the front-end has said of a queue so far. */
 struct runtime_queue {
 	struct virtqueue_layout layout;
-	uint16_t base;
+	uint32_t base;
 	bool has_num;
 	bool has_addr;
 	bool enabled;
@@ -41,11 +44,19 @@ struct runtime_queue {
 	bool has_err;
 };
 
+/* Out of work: since when, and did we give up looking? */
+struct runtime_idle {
+	bool is_idle;
+	bool slept;
+	uint64_t since_ns;
+};
+
 struct runtime_bells {
 	struct rf_ring_page *page; /* NULL: no ring */
 	struct rf_ring_consumer consumer;
 	bool has_wake;
-	bool broken; /* an index was out of range: off until reset */
+	bool broken;   /* an index was out of range: off until reset */
+	bool flushing; /* see bells_flush() */
 	uint64_t zone_gpa;
 	uint32_t format;     /* enum vhost_user_ring_format */
 	uint32_t rung;	     /* queues named, while draining */
@@ -69,20 +80,21 @@ struct rf_device {
 	bool broken;	/* DEVICE_NEEDS_RESET */
 	bool sealed;
 
-	uint32_t pending; /* queues to look at */
+	uint32_t pending;   /* queues to look at */
+	uint64_t timer_ns;  /* when ops->timer is due; 0: not */
+	uint64_t looked_ns; /* when epoll was asked last; 0: just now */
+	struct runtime_idle idle;
+	struct poll_state poll;
 	bool has_epoll;
-	bool has_timer;
 
 	size_t map_bytes; /* of this and what follows it */
 	struct runtime_queue queues[RF_FD_PLACES];
 	struct rf_virtqueue vqs[RF_FD_PLACES];
-	struct iovec iov[]; /* RF_CHAIN_IOV_MAX a queue */
+	/* Follow: RF_CHAIN_IOV_MAX iovecs a queue, queue_size_max slots a
+	 * queue. Only what is used of it is ever touched. */
 };
 
 /* device.c */
-
-/* Name the queue in `pending` from now on, if it can be served at all. */
-void device_ring(struct rf_device *dev, uint32_t mask);
 
 /* The guest (or the other end of the ring) lied: DEVICE_NEEDS_RESET, and the
  * err eventfd of `queue` says so. The caller has logged why. */
@@ -96,8 +108,27 @@ void device_reset(struct rf_device *dev);
  * missing. -EINVAL: what is there cannot be. */
 RF_MUST_CHECK int device_start_queue(struct rf_device *dev, uint16_t queue);
 
-/* One pass over the queues in `pending`. */
-void device_serve(struct rf_device *dev);
+/* Stop it, if it runs, when nothing of it is under way any more; its base
+ * follows. */
+void device_stop_queue(struct rf_device *dev, uint16_t queue);
+
+/* pass.c */
+
+/* Name the queues in `pending` from now on. */
+void pass_ring(struct rf_device *dev, uint32_t mask);
+
+/* Memory only: is there something for a pass to do? Queues that have something
+ * are in `pending` then. */
+bool pass_has_work(struct rf_device *dev);
+
+/* The ring, completions, the queues in `pending`, submit, interrupts. */
+void pass_run(struct rf_device *dev);
+
+/* Wait until nothing is under way, and tell the driver of it. */
+void pass_quiesce(struct rf_device *dev);
+
+/* Interrupts that are due. */
+void pass_interrupt(struct rf_device *dev);
 
 /* bells.c */
 
@@ -111,6 +142,9 @@ void bells_clear(struct rf_device *dev);
 
 /* Take what is in the ring. */
 void bells_drain(struct rf_device *dev);
+/* Take it without believing what came with it: a queue is about to stop, and
+ * an index told before that must not be used after its next start. */
+void bells_flush(struct rf_device *dev);
 bool bells_are_waiting(const struct rf_device *dev);
 
 /* After a reset a ring that was broken is looked at again. */
@@ -122,11 +156,11 @@ void bells_reset(struct rf_device *dev);
 enum {
 	LOOP_CONTROL = 1,
 	LOOP_RING = 2,
-	LOOP_TIMER = 3,
+	LOOP_COMPLETIONS = 3,
 	LOOP_KICKS = 32,
 };
 
-/* Watch `fd` (edge: EPOLLET, see bells.c), or no longer. */
+/* Watch `fd` (edge: EPOLLET, see loop.c), or no longer. */
 RF_MUST_CHECK int loop_watch(int fd, uint32_t tag, bool edge);
 void loop_forget(int fd);
 

@@ -105,9 +105,8 @@ static inline void rig_timer(void *state)
 	struct rig *r = state;
 
 	/* Twice: the first one asks for the second. */
-	if (atomic_fetch_add(&r->nr_timers, 1) == 0 &&
-	    rf_device_timer(r->dev, 1000000))
-		abort();
+	if (atomic_fetch_add(&r->nr_timers, 1) == 0)
+		rf_device_timer(r->dev, 1000000);
 }
 
 static inline int rig_serve(void *state, struct rf_virtqueue *vq)
@@ -163,9 +162,12 @@ static inline void *rig_run(void *arg)
 }
 
 /* Device made and running; nothing said to it yet. */
-static inline void rig_new(struct rig *r, struct rf_device_ops ops)
+static inline void rig_new_polling(struct rig *r, struct rf_device_ops ops,
+				   uint32_t poll_us)
 {
-	struct rf_device_params params = { .state = r, .report = &r->report };
+	struct rf_device_params params = { .state = r,
+					   .report = &r->report,
+					   .poll_us = poll_us };
 	int sv[2];
 
 	memset(r, 0, sizeof(*r));
@@ -184,6 +186,11 @@ static inline void rig_new(struct rig *r, struct rf_device_ops ops)
 	r->err = rig_eventfd();
 	ck_assert_int_eq(rf_device_new(&params, &r->dev), 0);
 	ck_assert_int_eq(pthread_create(&r->thread, NULL, rig_run, r), 0);
+}
+
+static inline void rig_new(struct rig *r, struct rf_device_ops ops)
+{
+	rig_new_polling(r, ops, 0);
 }
 
 static inline void rig_connect(struct rig *r)
