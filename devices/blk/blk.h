@@ -42,7 +42,8 @@
 #define BLK_DISCARD_SECTORS (1u << 22)
 #define BLK_ZEROES_SEGMENTS 1u
 #define BLK_ZEROES_SECTORS (1u << 15)
-static_assert(BLK_ZEROES_SEGMENTS <= BLK_DISCARD_SEGMENTS, "one array for both");
+static_assert(BLK_ZEROES_SEGMENTS <= BLK_DISCARD_SEGMENTS,
+	      "one array for both");
 
 /* Requests that can be under way at a time. */
 #define BLK_SLOTS 256u
@@ -51,7 +52,7 @@ static_assert(BLK_ZEROES_SEGMENTS <= BLK_DISCARD_SEGMENTS, "one array for both")
 /* What image.c found out. */
 struct blk_image {
 	uint64_t nr_sectors;
-	uint32_t block_bytes; /* O_DIRECT: of offsets and lengths, else 512 */
+	uint32_t block_bytes;  /* O_DIRECT: of offsets and lengths, else 512 */
 	uint32_t memory_align; /* O_DIRECT: of buffers, else 1 */
 	uint32_t physical_bytes; /* what the backing writes in one piece */
 	bool is_direct;
@@ -143,7 +144,7 @@ struct blk {
 	uint64_t features; /* negotiated */
 	uint64_t offered;
 	uint16_t nr_queues;
-	bool write_through; /* the driver will not flush */
+	bool write_through;	   /* the driver will not flush */
 	char serial[SERIAL_BYTES]; /* NUL-padded, not terminated if full */
 
 	/* queue.c */
@@ -203,9 +204,13 @@ bool blk_is_in_range(const struct blk *blk, uint64_t sector,
 /* Lines that a guest can bring about, all of one budget. */
 extern struct rf_log_limit blk_log_limit;
 
-/* ranges.c: begin gives a status, or BLK_GO: the first step is prepared.
- * advance: is there another one? If not, the request is finished. */
+/* What the beginning of a request gives beside its status: the first step is
+ * prepared; somebody else will finish it. */
 #define BLK_GO 0xffu
+#define BLK_HANDED_ON 0xfeu
+
+/* ranges.c: advance: is there another step? If not, the request is handed
+ * on. */
 uint8_t blk_ranges_begin(struct blk *blk, struct blk_request *rq,
 			 const struct rf_chain *chain, uint64_t out_bytes);
 bool blk_ranges_advance(struct blk *blk, struct blk_request *rq,

@@ -60,6 +60,10 @@ void blk_sync_done(struct blk *blk, int64_t result)
 {
 	struct blk_request *rq = blk->sync_current.first;
 
+	if (result == -EINTR) {
+		begin(blk);
+		return;
+	}
 	blk->sync_under_way = false;
 	if (result < 0) {
 		blk->sync_failed = true;

@@ -53,6 +53,7 @@ struct rf_policy {
 
 extern const struct rf_policy rf_policy_blk;
 extern const struct rf_policy rf_policy_blk_sealed;
+extern const struct rf_policy rf_policy_blk_uring;
 extern const struct rf_policy rf_policy_vmm;
 extern const struct rf_policy rf_policy_vcpu;
 extern const struct rf_policy rf_policy_launcher;

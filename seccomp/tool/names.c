@@ -13,6 +13,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -53,7 +54,7 @@ static const struct constant constants[] = {
 	C(RF_FD_CONSOLE_IN), C(RF_FD_CONSOLE), C(RF_FD_LOG), C(RF_FD_CONTROL), C(RF_FD_REPORT),
 	C(RF_FD_BACKING), C(RF_FD_EPOLL), C(RF_FD_RING), C(RF_FD_WAKE),
 	C(RF_FD_TIMER), C(RF_FD_KERNEL), C(RF_FD_VM), C(RF_FD_INITRD),
-	C(RF_FD_DEVICES),
+	C(RF_FD_URING), C(RF_FD_LIMITS), C(RF_FD_DEVICES),
 	C(RF_FD_KICKS), C(RF_FD_CALLS), C(RF_FD_ERRS), C(RF_FD_VCPUS),
 	C(RF_FD_LIMIT), C(VM_FD_CONTROL), C(VM_FD_SIGNALS), C(VM_FD_REPORT),
 	C(VM_FD_CGROUP_PARENT), C(VM_FD_CGROUP), C(VM_FD_PIDFDS),
@@ -69,7 +70,7 @@ static const struct constant constants[] = {
 	C(F_ADD_SEALS), C(F_DUPFD_CLOEXEC), C(FD_CLOEXEC), C(SEEK_SET),
 	C(SEEK_CUR), C(SEEK_END), C(FALLOC_FL_KEEP_SIZE),
 	C(FALLOC_FL_PUNCH_HOLE), C(FALLOC_FL_ZERO_RANGE), C(BLKDISCARD),
-	C(BLKZEROOUT), C(BLKGETSIZE64),
+	C(BLKZEROOUT), C(BLKGETSIZE64), C(RWF_NOWAIT), C(IORING_ENTER_GETEVENTS),
 	/* events, sockets, time */
 	C(EPOLL_CLOEXEC), C(EPOLL_CTL_ADD), C(EPOLL_CTL_DEL), C(EPOLL_CTL_MOD),
 	C(EFD_CLOEXEC), C(EFD_NONBLOCK), C(TFD_CLOEXEC), C(TFD_NONBLOCK),
@@ -141,6 +142,8 @@ static const struct signature signatures[] = {
 	{ "ftruncate", { "fd", "length" } },
 	{ "futex", { "uaddr", "op", "val", "timeout", "uaddr2", "val3" } },
 	{ "getdents64", { "fd", "dirp", "count" } },
+	{ "io_uring_enter",
+	  { "fd", "to_submit", "min_complete", "flags", "sig", "size" } },
 	{ "ioctl", { "fd", "request", "argp" } },
 	{ "kill", { "pid", "sig" } },
 	{ "lseek", { "fd", "offset", "whence" } },
@@ -158,10 +161,12 @@ static const struct signature signatures[] = {
 	{ "prctl", { "option", "a1", "a2", "a3", "a4" } },
 	{ "pread64", { "fd", "buf", "count", "offset" } },
 	{ "preadv", { "fd", "iov", "iovcnt", "pos_l", "pos_h" } },
+	{ "preadv2", { "fd", "iov", "iovcnt", "pos_l", "pos_h", "flags" } },
 	{ "prlimit64", { "pid", "resource", "new", "old" } },
 	{ "ptrace", { "request", "pid", "addr", "data" } },
 	{ "pwrite64", { "fd", "buf", "count", "offset" } },
 	{ "pwritev", { "fd", "iov", "iovcnt", "pos_l", "pos_h" } },
+	{ "pwritev2", { "fd", "iov", "iovcnt", "pos_l", "pos_h", "flags" } },
 	{ "read", { "fd", "buf", "count" } },
 	{ "readv", { "fd", "iov", "iovcnt" } },
 	{ "recvfrom", { "fd", "buf", "len", "flags", "addr", "addrlen" } },

@@ -24,6 +24,7 @@ static const struct {
 } policies[] = {
 	{ &rf_policy_blk, "block device process, until it is sealed" },
 	{ &rf_policy_blk_sealed, "the same once sealed, on top of blk" },
+	{ &rf_policy_blk_uring, "instead of that one, with an io_uring" },
 	{ &rf_policy_vmm, "vCPU process, its main thread" },
 	{ &rf_policy_vcpu, "vCPU process, each vCPU thread" },
 	{ &rf_policy_launcher, "launcher, while the guest runs" },

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+ *
+ * options.h - the arguments of ringfence-blk
+ */
+#ifndef BLK_OPTIONS_H
+#define BLK_OPTIONS_H
+
+#include <ringfence/base.h>
+
+enum blk_io {
+	BLK_IO_AUTO,
+	BLK_IO_URING,
+	BLK_IO_SYNC,
+};
+
+struct blk_options {
+	bool read_only;
+	bool allow_unsealed;
+	bool direct;
+	bool has_limits;
+	enum blk_io io;
+	uint16_t nr_queues;
+	uint32_t poll_us;
+	const char *serial;
+	const char *root;
+	int index;
+};
+
+/* Wrong ones end the process with 2 and a sentence; --help and --version with
+ * 0. */
+void blk_options_parse(int argc, char **argv, struct blk_options *out);
+
+#endif
