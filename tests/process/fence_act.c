@@ -2,7 +2,8 @@
  *
  * fence_act.c - cross the real fence, then do one thing named in argv
  *
- *   fence_act POLICY ACT      POLICY: none blk blk.sealed vmm vcpu launcher
+ *   fence_act POLICY ACT      POLICY: none blk blk.sealed blk.uring vmm vcpu
+ *                             launcher
  *
  * Side:    test, inside of a fence: started by rf_fence_spawn() with
  *          descriptors 2 (log) and 3 (a socket to the test).
@@ -34,6 +35,7 @@ static const struct {
 	{ "none", NULL },
 	{ "blk", &rf_policy_blk },
 	{ "blk.sealed", &rf_policy_blk_sealed },
+	{ "blk.uring", &rf_policy_blk_uring },
 	{ "vmm", &rf_policy_vmm },
 	{ "vcpu", &rf_policy_vcpu },
 	{ "launcher", &rf_policy_launcher },
@@ -218,13 +220,19 @@ static void act_in_thread(char *name)
 		syscall(SYS_futex, &lived, FUTEX_WAIT_PRIVATE, 0, NULL);
 }
 
+static bool is_sealed(const struct rf_policy *policy)
+{
+	return policy == &rf_policy_blk_sealed ||
+	       policy == &rf_policy_blk_uring;
+}
+
 static void act_behind(const struct rf_policy *policy, char *name)
 {
 	if (policy == &rf_policy_vcpu) {
 		act_in_thread(name);
 		return;
 	}
-	if (policy == &rf_policy_blk_sealed)
+	if (is_sealed(policy))
 		rf_fence_seal(policy);
 	else if (policy && policy != &rf_policy_blk && rf_policy_load(policy))
 		_exit(ACT_BROKEN);
@@ -251,7 +259,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return ACT_BROKEN;
 	policy = find_policy(argv[1]);
-	if (policy == &rf_policy_blk || policy == &rf_policy_blk_sealed)
+	if (policy == &rf_policy_blk || is_sealed(policy))
 		fence.policy = &rf_policy_blk;
 	if (argc > 3)
 		fence.root = argv[3];

@@ -14,6 +14,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -26,6 +27,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -51,6 +53,8 @@ enum {
 	IN_VMM = 4,
 	IN_VCPU = 8,
 	IN_LAUNCHER = 16,
+	IN_URING = 32,
+	IN_DEVICE = IN_BLK | IN_SEALED | IN_URING,
 };
 
 struct act {
@@ -143,36 +147,52 @@ static const struct act acts[] = {
 	NEVER("no-such-call", 1000, 0),
 	/* What passes. A descriptor that is not there is an error, not a forbidden act. */
 	PASSES("write-log",
-		IN_BLK | IN_SEALED | IN_VMM | IN_VCPU | IN_LAUNCHER, SYS_write, RF_FD_LOG, 0, 0),
+		IN_DEVICE | IN_VMM | IN_VCPU | IN_LAUNCHER, SYS_write, RF_FD_LOG, 0, 0),
 	PASSES("close", IN_BLK | IN_VMM | IN_LAUNCHER, SYS_close, 200),
 	PASSES("map", IN_BLK, SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, UINT64_MAX, 0),
 	PASSES("unmap", IN_BLK, SYS_munmap, 0, 4096),
-	PASSES("clock", IN_BLK | IN_VMM | IN_LAUNCHER, SYS_clock_gettime,
+	PASSES("clock", IN_DEVICE | IN_VMM | IN_LAUNCHER, SYS_clock_gettime,
 		CLOCK_MONOTONIC, 0),
 	PASSES("fstat", IN_BLK, SYS_fstat, 200, 0),
 	PASSES("newfstatat", IN_BLK, SYS_newfstatat, 200, ACT_PATH, 0,
 		AT_EMPTY_PATH),
 	PASSES("seccomp", IN_BLK, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, 0),
-	PASSES("epoll-wait", IN_BLK | IN_SEALED | IN_VMM, SYS_epoll_wait,
+	PASSES("epoll-wait", IN_DEVICE | IN_VMM, SYS_epoll_wait,
 		RF_FD_EPOLL, 0, 1, 0),
-	PASSES("kick", IN_BLK | IN_SEALED, SYS_read, RF_FD_KICKS, 0, 8),
-	PASSES("call", IN_BLK | IN_SEALED, SYS_write, RF_FD_CALLS, 0, 8),
-	PASSES("error", IN_BLK | IN_SEALED, SYS_write, RF_FD_ERRS, 0, 8),
-	PASSES("preadv", IN_BLK | IN_SEALED, SYS_preadv, RF_FD_BACKING, 0, 0,
-		0, 0),
-	PASSES("pwritev", IN_BLK | IN_SEALED, SYS_pwritev, RF_FD_BACKING, 0, 0,
-		0, 0),
+	NEVER("kick", SYS_read, RF_FD_KICKS, 0, 8),
+	PASSES("call", IN_DEVICE, SYS_write, RF_FD_CALLS, 0, 8),
+	PASSES("call-of-the-last-queue", IN_DEVICE, SYS_write,
+		RF_FD_CALLS + RF_FD_PLACES - 1, 0, 8),
+	PASSES("error", IN_DEVICE, SYS_write, RF_FD_ERRS, 0, 8),
+	NEVER("preadv", SYS_preadv, RF_FD_BACKING, 0, 0, 0, 0),
+	NEVER("pwritev", SYS_pwritev, RF_FD_BACKING, 0, 0, 0, 0),
+	PASSES("preadv2", IN_DEVICE, SYS_preadv2, RF_FD_BACKING, 0, 0, 0, 0, 0),
+	PASSES("pwritev2", IN_DEVICE, SYS_pwritev2, RF_FD_BACKING, 0, 0, 0, 0,
+		0),
+	PASSES("preadv2-nowait", IN_BLK | IN_URING, SYS_preadv2, RF_FD_BACKING,
+		0, 0, 0, 0, RWF_NOWAIT),
+	PASSES("pwritev2-nowait", IN_BLK | IN_URING, SYS_pwritev2,
+		RF_FD_BACKING, 0, 0, 0, 0, RWF_NOWAIT),
+	NEVER("pwritev2-append", SYS_pwritev2, RF_FD_BACKING, 0, 0, 0, 0,
+		RWF_APPEND),
+	NEVER("preadv2-elsewhere", SYS_preadv2, RF_FD_CONTROL, 0, 0, 0, 0, 0),
+	PASSES("uring", IN_BLK | IN_URING, SYS_io_uring_enter, RF_FD_URING, 0,
+		0, IORING_ENTER_GETEVENTS, 0, 8),
+	NEVER("uring-elsewhere", SYS_io_uring_enter, 200, 0, 0, 0, 0, 8),
+	NEVER("uring-wake-a-thread", SYS_io_uring_enter, RF_FD_URING, 0, 0,
+		IORING_ENTER_SQ_WAKEUP, 0, 8),
+	NEVER("uring-signal-mask", SYS_io_uring_enter, RF_FD_URING, 0, 0,
+		IORING_ENTER_GETEVENTS, ACT_PATH, 8),
+	NEVER("uring-register", SYS_io_uring_register, RF_FD_URING, 0, 0, 0),
 	PASSES("fdatasync", IN_BLK | IN_SEALED, SYS_fdatasync, RF_FD_BACKING),
 	PASSES("punch", IN_BLK | IN_SEALED, SYS_fallocate, RF_FD_BACKING,
 		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 0),
 	PASSES("zero", IN_BLK | IN_SEALED, SYS_fallocate, RF_FD_BACKING,
 		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 0),
-	PASSES("size", IN_BLK, SYS_ioctl, RF_FD_BACKING, BLKGETSIZE64, 0),
-	PASSES("discard", IN_BLK | IN_SEALED, SYS_ioctl, RF_FD_BACKING,
-		BLKDISCARD, 0),
-	PASSES("zeroout", IN_BLK | IN_SEALED, SYS_ioctl, RF_FD_BACKING,
-		BLKZEROOUT, 0),
+	NEVER("size", SYS_ioctl, RF_FD_BACKING, BLKGETSIZE64, 0),
+	NEVER("discard", SYS_ioctl, RF_FD_BACKING, BLKDISCARD, 0),
+	NEVER("zeroout", SYS_ioctl, RF_FD_BACKING, BLKZEROOUT, 0),
 	PASSES("kvm-run", IN_VCPU, SYS_ioctl, RF_FD_VCPUS, KVM_RUN, 0),
 	PASSES("kvm-set-sregs", IN_VMM, SYS_ioctl, RF_FD_VCPUS, KVM_SET_SREGS,
 		0),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * test_fence_blk.c - policies blk and blk.sealed: what passes, and death for all else
+ * test_fence_blk.c - what the block device's policies let pass, and death for all
+ * else
  *
  * Each act of fence_act.h is done by a process of its own behind the real
  * fence. A forbidden one must end in SIGSYS, and the launcher's half must name
@@ -26,6 +27,12 @@ START_TEST(sealed_device_passes_or_dies_by_its_policy)
 }
 END_TEST
 
+START_TEST(sealed_device_with_a_ring_passes_or_dies_by_its_policy)
+{
+	rig_try(&rf_policy_blk_uring, IN_URING, &acts[_i]);
+}
+END_TEST
+
 START_TEST(sealed_device_of_a_plain_account_is_held_as_well)
 {
 	if (geteuid() == 0 && !rig_become_nobody())
@@ -40,6 +47,8 @@ int main(void)
 	const struct rig_test tests[] = {
 		{ device_before_seal_passes_or_dies_by_its_policy, nr_acts },
 		{ sealed_device_passes_or_dies_by_its_policy, nr_acts },
+		{ sealed_device_with_a_ring_passes_or_dies_by_its_policy,
+		  nr_acts },
 		{ sealed_device_of_a_plain_account_is_held_as_well, nr_acts },
 	};
 

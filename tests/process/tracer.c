@@ -27,8 +27,8 @@
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
 const struct rf_policy *const tracer_policies[TRACER_POLICIES] = {
-	&rf_policy_blk,	 &rf_policy_blk_sealed, &rf_policy_vmm,
-	&rf_policy_vcpu, &rf_policy_launcher,
+	&rf_policy_blk, &rf_policy_blk_sealed, &rf_policy_blk_uring,
+	&rf_policy_vmm, &rf_policy_vcpu,       &rf_policy_launcher,
 };
 
 struct thread {

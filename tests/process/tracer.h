@@ -14,7 +14,7 @@
 
 #include <ringfence/policy.h>
 
-#define TRACER_POLICIES 5u
+#define TRACER_POLICIES 6u
 #define TRACER_RULES_MAX 128u
 
 extern const struct rf_policy *const tracer_policies[TRACER_POLICIES];

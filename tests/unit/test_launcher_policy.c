@@ -52,8 +52,8 @@ END_TEST
 START_TEST(every_instruction_of_our_policies_has_words)
 {
 	static const struct rf_policy *const all[] = {
-		&rf_policy_blk,	 &rf_policy_blk_sealed, &rf_policy_vmm,
-		&rf_policy_vcpu, &rf_policy_launcher,
+		&rf_policy_blk, &rf_policy_blk_sealed, &rf_policy_blk_uring,
+		&rf_policy_vmm, &rf_policy_vcpu,       &rf_policy_launcher,
 	};
 	size_t i;
 	unsigned j;

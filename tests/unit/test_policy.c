@@ -30,8 +30,8 @@
 #define VALUES_MAX 256u
 
 static const struct rf_policy *const policies[] = {
-	&rf_policy_blk,	 &rf_policy_blk_sealed, &rf_policy_vmm,
-	&rf_policy_vcpu, &rf_policy_launcher,
+	&rf_policy_blk, &rf_policy_blk_sealed, &rf_policy_blk_uring,
+	&rf_policy_vmm, &rf_policy_vcpu,       &rf_policy_launcher,
 };
 
 static uint32_t load_word(const struct seccomp_data *data, uint32_t offset)
@@ -297,7 +297,7 @@ START_TEST(tables_are_sorted_counted_and_explained)
 END_TEST
 
 /* Whatever its other arguments are, none of them appears in any policy but
- * the launcher's own ptrace. */
+ * the launcher's own ptrace, and a ring that was made before. */
 START_TEST(calls_that_make_or_reach_things_are_in_no_policy)
 {
 	static const int never[] = {
@@ -328,7 +328,7 @@ START_TEST(calls_that_make_or_reach_things_are_in_no_policy)
 		SYS_bpf,
 		SYS_userfaultfd,
 		SYS_io_uring_setup,
-		SYS_io_uring_enter,
+		SYS_io_uring_register,
 		SYS_process_vm_readv,
 		SYS_process_vm_writev,
 		SYS_pidfd_open,
@@ -358,6 +358,8 @@ START_TEST(calls_that_make_or_reach_things_are_in_no_policy)
 			ck_assert_int_ne(p->rules[i].nr, never[j]);
 		ck_assert(p->rules[i].nr != SYS_ptrace ||
 			  p == &rf_policy_launcher);
+		ck_assert(p->rules[i].nr != SYS_io_uring_enter ||
+			  p == &rf_policy_blk || p == &rf_policy_blk_uring);
 	}
 }
 END_TEST
@@ -381,13 +383,13 @@ START_TEST(nothing_is_ever_mapped_executable)
 }
 END_TEST
 
-START_TEST(sealed_device_keeps_only_what_it_had)
+static void check_sealed(const struct rf_policy *sealed)
 {
 	uint64_t args[6];
 	unsigned i;
 
-	for (i = 0; i < rf_policy_blk_sealed.nr_rules; i++) {
-		const struct rf_policy_rule *r = &rf_policy_blk_sealed.rules[i];
+	for (i = 0; i < sealed->nr_rules; i++) {
+		const struct rf_policy_rule *r = &sealed->rules[i];
 
 		satisfy(r, args);
 		ck_assert_msg(rf_policy_match(&rf_policy_blk, r->nr, args) >= 0,
@@ -396,9 +398,14 @@ START_TEST(sealed_device_keeps_only_what_it_had)
 	/* Nor can it load another filter, which could only be a mistake. */
 	memset(args, 0, sizeof(args));
 	args[0] = SECCOMP_SET_MODE_FILTER;
-	ck_assert_int_lt(
-		rf_policy_match(&rf_policy_blk_sealed, SYS_seccomp, args), 0);
+	ck_assert_int_lt(rf_policy_match(sealed, SYS_seccomp, args), 0);
 	ck_assert_int_ge(rf_policy_match(&rf_policy_blk, SYS_seccomp, args), 0);
+}
+
+START_TEST(sealed_device_keeps_only_what_it_had)
+{
+	check_sealed(&rf_policy_blk_sealed);
+	check_sealed(&rf_policy_blk_uring);
 }
 END_TEST
 
@@ -406,6 +413,7 @@ END_TEST
 START_TEST(sealed_device_and_vcpu_have_at_most_twelve_calls)
 {
 	ck_assert_uint_le(rf_policy_blk_sealed.nr_syscalls, 12);
+	ck_assert_uint_le(rf_policy_blk_uring.nr_syscalls, 12);
 	ck_assert_uint_le(rf_policy_vcpu.nr_syscalls, 12);
 }
 END_TEST
