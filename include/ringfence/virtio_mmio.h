@@ -5,8 +5,10 @@
  * virtio 1.2, 4.2.2. Side: the vCPU process (or any monitor). The registers
  * live in one page-sized struct laid out as the guest sees it, and that page
  * holds at every moment what a 32-bit read of each register returns, so that
- * the page itself could be given to the guest to read. Registers the guest may
+ * the page itself can be given to the guest to read (read-only: KVM then makes
+ * no exit of a read, and still one of every write). Registers the guest may
  * only write hold 0 there; their values are kept outside of the page.
+ * src/vmm/regpage.c tells why such a guest misses nothing.
  * In order of use:
  *   rf_virtio_mmio_init()             once, over a page of the caller's
  *   rf_virtio_mmio_read(), _write()   for each access that exited
@@ -33,7 +35,8 @@
 #include <ringfence/base.h>
 
 #define RF_VIRTIO_MMIO_BYTES 4096u
-#define RF_VIRTIO_MMIO_NOTIFY 0x050u /* QueueNotify */
+#define RF_VIRTIO_MMIO_NOTIFY 0x050u	  /* QueueNotify */
+#define RF_VIRTIO_MMIO_ACKNOWLEDGE 0x064u /* InterruptACK */
 #define RF_VIRTIO_MMIO_CONFIG 0x100u
 #define RF_VIRTIO_MMIO_QUEUES_MAX 32u
 
@@ -122,8 +125,18 @@ struct rf_virtio_mmio_ops {
 	 * interrupt; the registers are cleared after that. */
 	void (*reset)(void *ctx);
 
+	/* QueueReset was written 1, with RING_RESET, for a queue that is served.
+	 * Returns when the device no longer touches it; the queue's registers
+	 * are cleared after that. */
+	void (*queue_stop)(void *ctx, uint16_t queue);
+
+	/* That queue was set up anew and is to be served again. Nonzero: as for
+	 * driver_ok. RING_RESET is offered only if both of these are there. */
+	int (*queue_start)(void *ctx, uint16_t queue);
+
 	/* A QueueNotify that came as a register access, of a running device and
-	 * of a queue it has. */
+	 * of a queue it has. With NOTIFICATION_DATA the queue is the low half
+	 * of the value. */
 	void (*notify)(void *ctx, uint32_t value);
 
 	/* The driver wrote `len` (1, 2, 4 or 8) bytes within config_bytes; only
@@ -138,11 +151,15 @@ struct rf_virtio_mmio_ops {
 
 struct rf_virtio_mmio_queue {
 	uint32_t num_max;
-	uint32_t num;	 /* power of two, <= num_max; 0: not set yet */
+	uint32_t num;	 /* <= num_max, a power of two unless the queues are
+				 * packed; 0: not set yet */
 	bool ready;	 /* then num and the addresses are valid and frozen */
+	bool was_reset;	 /* by itself: may be set up while the driver runs */
 	uint64_t desc;	 /* guest physical, 16-byte aligned */
-	uint64_t driver; /* available ring, 2-byte aligned */
-	uint64_t device; /* used ring, 4-byte aligned */
+	uint64_t driver; /* available ring, 2-byte aligned; packed: the driver's
+				 * event suppression, 4-byte aligned */
+	uint64_t device; /* used ring or the device's event suppression, 4-byte
+				 * aligned */
 };
 
 /* Read by the caller as it likes (holding the lock); written only by the calls
@@ -163,6 +180,7 @@ struct rf_virtio_mmio {
 	uint16_t nr_queues;
 	bool took_unknown; /* driver acknowledged bits beyond the 64th */
 	bool device_used;  /* driver_ok or config_write was called */
+	bool config_moved; /* while the driver was on its way to DRIVER_OK */
 	struct rf_virtio_mmio_queue queues[RF_VIRTIO_MMIO_QUEUES_MAX];
 
 	uint64_t refusals;   /* accesses that had no effect; only grows */
@@ -178,9 +196,9 @@ struct rf_virtio_mmio_params {
 	void *ctx;
 	uint32_t device_id; /* virtio 1.2, 5 */
 	uint32_t vendor_id;
-	/* What the device offers, VERSION_1 among it. Taken out here, because
-	 * these registers do not know them: RING_PACKED, RING_RESET, and bit 30
-	 * that means something to vhost-user only. */
+	/* What the device offers, VERSION_1 among it. Taken out here: bit 30,
+	 * which means something to vhost-user only, and RING_RESET where ops
+	 * cannot do it. */
 	uint64_t features;
 	uint16_t nr_queues;	/* 1..RF_VIRTIO_MMIO_QUEUES_MAX */
 	uint32_t queue_num_max; /* power of two, <= 32768; every queue's */
@@ -188,13 +206,14 @@ struct rf_virtio_mmio_params {
 	uint32_t config_bytes;	/* <= RF_VIRTIO_MMIO_CONFIG_MAX */
 };
 
-/* -EINVAL: a parameter is not as said above, or a callback other than
- * config_write is missing. */
+/* -EINVAL: a parameter is not as said above, or a callback is missing other
+ * than config_write or queue_stop and queue_start. */
 RF_MUST_CHECK int rf_virtio_mmio_init(struct rf_virtio_mmio *m,
 				      const struct rf_virtio_mmio_params *p);
 
 /* The guest read `len` bytes at `offset` into the page; `data` gets them, all
- * of it zero if there is nothing to be read that way. Any offset and length. */
+ * of it zero if there is nothing to be read that way. Any offset and length.
+ * (A guest that has the page itself reads at any width what stands there.) */
 void rf_virtio_mmio_read(struct rf_virtio_mmio *m, uint32_t offset, void *data,
 			 uint32_t len);
 
@@ -207,7 +226,8 @@ void rf_virtio_mmio_write(struct rf_virtio_mmio *m, uint32_t offset,
 void rf_virtio_mmio_needs_reset(struct rf_virtio_mmio *m);
 
 /* Show config_bytes of new configuration, copied; with a driver there, raise
- * the interrupt. */
+ * the interrupt. With one that has begun and not yet set DRIVER_OK the interrupt
+ * waits for that. */
 void rf_virtio_mmio_config_changed(struct rf_virtio_mmio *m,
 				   const void *config);
 

@@ -2,213 +2,10 @@
  *
  * test_virtio_mmio.c - a driver's every disorder: src/vmm/virtio_mmio.c
  *
- * Registers are named by number here, as virtio 1.2, 4.2.2 has them, so that a
- * field that moved in the header is found.
+ * What is about queues is in test_mmio_queue.c, what is about a guest that
+ * reads the page by itself in test_regpage.c.
  */
-#include <errno.h>
-#include <string.h>
-
-#include <ringfence/virtio_mmio.h>
-
-#include "unit/unit.h"
-
-#define BIT(nr) (UINT64_C(1) << (nr))
-#define OFFERED (BIT(32) | BIT(38) | BIT(9) | BIT(5))
-
-enum {
-	MAGIC = 0x000,
-	VERSION = 0x004,
-	DEVICE_ID = 0x008,
-	VENDOR_ID = 0x00c,
-	DEVICE_FEATURES = 0x010,
-	DEVICE_FEATURES_SEL = 0x014,
-	DRIVER_FEATURES = 0x020,
-	DRIVER_FEATURES_SEL = 0x024,
-	QUEUE_SEL = 0x030,
-	QUEUE_NUM_MAX = 0x034,
-	QUEUE_NUM = 0x038,
-	QUEUE_READY = 0x044,
-	QUEUE_NOTIFY = 0x050,
-	INTERRUPT_STATUS = 0x060,
-	INTERRUPT_ACK = 0x064,
-	STATUS = 0x070,
-	DESC_LOW = 0x080,
-	DESC_HIGH = 0x084,
-	DRIVER_LOW = 0x090,
-	DRIVER_HIGH = 0x094,
-	DEVICE_LOW = 0x0a0,
-	DEVICE_HIGH = 0x0a4,
-	SHM_SEL = 0x0ac,
-	SHM_LEN_LOW = 0x0b0,
-	SHM_LEN_HIGH = 0x0b4,
-	QUEUE_RESET = 0x0c0,
-	GENERATION = 0x0fc,
-	CONFIG = 0x100,
-};
-
-enum {
-	ACK = 1,
-	DRIVER = 2,
-	OK = 4,
-	FEATURES_OK = 8,
-	BROKEN = 64,
-	FAILED = 128
-};
-
-struct device {
-	struct rf_virtio_mmio m;
-	struct rf_virtio_mmio_page page;
-	int started, resets, notifies, config_writes, interrupts;
-	uint64_t features;
-	uint32_t notified;
-	uint32_t config_offset, config_len;
-	uint8_t config_first;	  /* byte that was written */
-	uint32_t status_at_reset; /* what the page showed during the reset */
-	uint32_t interrupt_status_at_start;
-	uint32_t interrupt_status_at_interrupt;
-	int answer; /* of driver_ok and config_write */
-};
-
-static int on_driver_ok(void *ctx, uint64_t features)
-{
-	struct device *d = ctx;
-
-	d->started++;
-	d->features = features;
-	d->interrupt_status_at_start = d->page.interrupt_status;
-	return d->answer;
-}
-
-static void on_reset(void *ctx)
-{
-	struct device *d = ctx;
-
-	d->resets++;
-	d->status_at_reset = d->page.status;
-}
-
-static void on_notify(void *ctx, uint32_t value)
-{
-	struct device *d = ctx;
-
-	d->notifies++;
-	d->notified = value;
-}
-
-static int on_config_write(void *ctx, uint32_t offset, const void *data,
-			   uint32_t len)
-{
-	struct device *d = ctx;
-
-	d->config_writes++;
-	d->config_offset = offset;
-	d->config_len = len;
-	memcpy(&d->config_first, data, 1);
-	return d->answer;
-}
-
-static void on_interrupt(void *ctx)
-{
-	struct device *d = ctx;
-
-	d->interrupts++;
-	d->interrupt_status_at_interrupt = d->page.interrupt_status;
-}
-
-static const struct rf_virtio_mmio_ops ops = {
-	.driver_ok = on_driver_ok,
-	.reset = on_reset,
-	.notify = on_notify,
-	.config_write = on_config_write,
-	.interrupt = on_interrupt,
-};
-
-static const uint8_t config[13] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 };
-
-static struct rf_virtio_mmio_params params(struct device *d)
-{
-	return (struct rf_virtio_mmio_params){
-		.page = &d->page,
-		.ops = &ops,
-		.ctx = d,
-		.device_id = 2,
-		.vendor_id = 0x5246,
-		.features = OFFERED,
-		.nr_queues = 3,
-		.queue_num_max = 256,
-		.config = config,
-		.config_bytes = sizeof(config),
-	};
-}
-
-static void setup(struct device *d)
-{
-	struct rf_virtio_mmio_params p = params(d);
-
-	memset(d, 0, sizeof(*d));
-	memset(&d->page, 0xee, sizeof(d->page));
-	ck_assert_int_eq(rf_virtio_mmio_init(&d->m, &p), 0);
-}
-
-static uint32_t get(struct device *d, uint32_t offset)
-{
-	uint32_t value = 0xdeadbeef;
-
-	rf_virtio_mmio_read(&d->m, offset, &value, 4);
-	return value;
-}
-
-static void put(struct device *d, uint32_t offset, uint32_t value)
-{
-	rf_virtio_mmio_write(&d->m, offset, &value, 4);
-}
-
-/* Did the write have no effect but the count? */
-static void assert_refused(struct device *d, uint32_t offset, uint32_t value)
-{
-	struct rf_virtio_mmio before = d->m;
-	struct rf_virtio_mmio_page page = d->page;
-
-	put(d, offset, value);
-	ck_assert_uint_eq(d->m.refusals, before.refusals + 1);
-	ck_assert_ptr_nonnull(d->m.refused);
-	before.refusals = d->m.refusals;
-	before.refused = d->m.refused;
-	ck_assert_mem_eq(&d->m, &before, sizeof(before));
-	ck_assert_mem_eq(&d->page, &page, sizeof(page));
-}
-
-static void choose_features(struct device *d, uint64_t features)
-{
-	put(d, STATUS, ACK);
-	put(d, STATUS, ACK | DRIVER);
-	put(d, DRIVER_FEATURES_SEL, 0);
-	put(d, DRIVER_FEATURES, (uint32_t)features);
-	put(d, DRIVER_FEATURES_SEL, 1);
-	put(d, DRIVER_FEATURES, (uint32_t)(features >> 32));
-	put(d, STATUS, ACK | DRIVER | FEATURES_OK);
-}
-
-static void set_up_queue(struct device *d, uint32_t queue, uint32_t num)
-{
-	put(d, QUEUE_SEL, queue);
-	put(d, QUEUE_NUM, num);
-	put(d, DESC_LOW, 0x10000);
-	put(d, DESC_HIGH, 1);
-	put(d, DRIVER_LOW, 0x20002);
-	put(d, DRIVER_HIGH, 2);
-	put(d, DEVICE_LOW, 0x30004);
-	put(d, DEVICE_HIGH, 3);
-	put(d, QUEUE_READY, 1);
-}
-
-static void run(struct device *d)
-{
-	choose_features(d, BIT(32) | BIT(9));
-	set_up_queue(d, 0, 128);
-	set_up_queue(d, 2, 256);
-	put(d, STATUS, ACK | DRIVER | FEATURES_OK | OK);
-}
+#include "unit/mmio_driver.h"
 
 START_TEST(fresh_registers_read_as_the_specification_says)
 {
@@ -281,15 +78,21 @@ START_TEST(selectors_choose_features)
 }
 END_TEST
 
-START_TEST(features_that_the_registers_do_not_know_are_not_offered)
+START_TEST(features_that_nobody_can_serve_are_not_offered)
 {
+	struct rf_virtio_mmio_ops partial = ops;
 	struct device d;
 	struct rf_virtio_mmio_params p = params(&d);
 
-	memset(&d, 0, sizeof(d));
-	p.features |= BIT(30) | BIT(34) | BIT(40);
+	setup_with(&d, BIT(30) | BIT(34) | BIT(40));
+	ck_assert_uint_eq(d.m.device_features, OFFERED | BIT(34) | BIT(40));
+	/* Nobody here could stop a queue alone. */
+	partial.queue_stop = NULL;
+	partial.queue_start = NULL;
+	p.ops = &partial;
+	p.features |= BIT(34) | BIT(40);
 	ck_assert_int_eq(rf_virtio_mmio_init(&d.m, &p), 0);
-	ck_assert_uint_eq(d.m.device_features, OFFERED);
+	ck_assert_uint_eq(d.m.device_features, OFFERED | BIT(34));
 }
 END_TEST
 
@@ -429,143 +232,6 @@ START_TEST(features_are_chosen_between_driver_and_features_ok_only)
 	assert_refused(&d, DRIVER_FEATURES, 0);
 	put(&d, DRIVER_FEATURES_SEL, 5);
 	assert_refused(&d, DRIVER_FEATURES, 1);
-}
-END_TEST
-
-static const uint32_t queue_registers[] = {
-	QUEUE_NUM,  QUEUE_READY, DESC_LOW,   DESC_HIGH,
-	DRIVER_LOW, DRIVER_HIGH, DEVICE_LOW, DEVICE_HIGH,
-};
-
-START_TEST(queues_are_set_up_between_features_ok_and_driver_ok_only)
-{
-	struct device d;
-	size_t i;
-
-	setup(&d);
-	for (i = 0; i < RF_ARRAY_LEN(queue_registers); i++)
-		assert_refused(&d, queue_registers[i], 0);
-	put(&d, STATUS, ACK | DRIVER);
-	for (i = 0; i < RF_ARRAY_LEN(queue_registers); i++)
-		assert_refused(&d, queue_registers[i], 16);
-	put(&d, STATUS, 0);
-	run(&d);
-	put(&d, QUEUE_SEL, 1); /* one that is not ready */
-	for (i = 0; i < RF_ARRAY_LEN(queue_registers); i++)
-		assert_refused(&d, queue_registers[i], 16);
-}
-END_TEST
-
-START_TEST(queue_that_is_ready_is_frozen_until_it_is_not)
-{
-	struct device d;
-	size_t i;
-
-	setup(&d);
-	choose_features(&d, BIT(32));
-	set_up_queue(&d, 1, 64);
-	ck_assert_uint_eq(get(&d, QUEUE_READY), 1);
-	for (i = 0; i < RF_ARRAY_LEN(queue_registers); i++)
-		if (queue_registers[i] != QUEUE_READY)
-			assert_refused(&d, queue_registers[i], 16);
-	assert_refused(&d, QUEUE_READY, 2);
-	put(&d, QUEUE_READY, 0);
-	ck_assert_uint_eq(get(&d, QUEUE_READY), 0);
-	put(&d, QUEUE_NUM, 32);
-	ck_assert_uint_eq(d.m.queues[1].num, 32);
-}
-END_TEST
-
-START_TEST(queue_that_is_not_there_is_not_set_up)
-{
-	static const uint32_t none[] = { 3, 32, 0x10000, UINT32_MAX };
-	struct device d;
-	size_t i, j;
-
-	setup(&d);
-	choose_features(&d, BIT(32));
-	for (i = 0; i < RF_ARRAY_LEN(none); i++) {
-		put(&d, QUEUE_SEL, none[i]);
-		ck_assert_uint_eq(get(&d, QUEUE_NUM_MAX), 0);
-		ck_assert_uint_eq(get(&d, QUEUE_READY), 0);
-		for (j = 0; j < RF_ARRAY_LEN(queue_registers); j++)
-			assert_refused(&d, queue_registers[j], 1);
-	}
-	put(&d, QUEUE_SEL, 2);
-	ck_assert_uint_eq(get(&d, QUEUE_NUM_MAX), 256);
-}
-END_TEST
-
-START_TEST(queue_size_is_a_power_of_two_within_bounds)
-{
-	struct device d;
-	uint32_t num;
-
-	setup(&d);
-	choose_features(&d, BIT(32));
-	for (num = 0; num < 600; num++) {
-		if (num && num <= 256 && !(num & (num - 1)))
-			put(&d, QUEUE_NUM, num);
-		else
-			assert_refused(&d, QUEUE_NUM, num);
-	}
-	assert_refused(&d, QUEUE_NUM, 0x80000000);
-	assert_refused(&d, QUEUE_NUM, 0x10000);
-	ck_assert_uint_eq(d.m.queues[0].num, 256);
-}
-END_TEST
-
-START_TEST(queue_without_size_or_alignment_does_not_become_ready)
-{
-	static const struct {
-		uint32_t reg, value;
-	} bad[] = {
-		{ DESC_LOW, 0x10008 },
-		{ DESC_LOW, 1 },
-		{ DRIVER_LOW, 0x20001 },
-		{ DEVICE_LOW, 0x30002 },
-	};
-	struct device d;
-	size_t i;
-
-	setup(&d);
-	choose_features(&d, BIT(32));
-	assert_refused(&d, QUEUE_READY, 1);
-	for (i = 0; i < RF_ARRAY_LEN(bad); i++) {
-		set_up_queue(&d, 0, 256);
-		put(&d, QUEUE_READY, 0);
-		put(&d, bad[i].reg, bad[i].value);
-		assert_refused(&d, QUEUE_READY, 1);
-	}
-}
-END_TEST
-
-/* For 256 descriptors: 4096, 518 and 2054 bytes. The last address there is may
- * be used, the first that is not may not. */
-START_TEST(queue_that_wraps_around_does_not_become_ready)
-{
-	static const struct {
-		uint32_t low, high, fits, wraps;
-	} areas[] = {
-		{ DESC_LOW, DESC_HIGH, 0xfffff000, 0xfffff010 },
-		{ DRIVER_LOW, DRIVER_HIGH, 0xfffffdfa, 0xfffffdfc },
-		{ DEVICE_LOW, DEVICE_HIGH, 0xfffff7f8, 0xfffff7fc },
-	};
-	struct device d;
-	size_t i;
-
-	for (i = 0; i < RF_ARRAY_LEN(areas); i++) {
-		setup(&d);
-		choose_features(&d, BIT(32));
-		set_up_queue(&d, 0, 256);
-		put(&d, QUEUE_READY, 0);
-		put(&d, areas[i].high, UINT32_MAX);
-		put(&d, areas[i].low, areas[i].wraps);
-		assert_refused(&d, QUEUE_READY, 1);
-		put(&d, areas[i].low, areas[i].fits);
-		put(&d, QUEUE_READY, 1);
-		ck_assert_uint_eq(get(&d, QUEUE_READY), 1);
-	}
 }
 END_TEST
 
@@ -819,14 +485,10 @@ END_TEST
 
 START_TEST(configuration_write_that_the_device_refuses_is_not_shown)
 {
-	static const struct rf_virtio_mmio_ops read_only = {
-		.driver_ok = on_driver_ok,
-		.reset = on_reset,
-		.notify = on_notify,
-		.interrupt = on_interrupt,
-	};
+	struct rf_virtio_mmio_ops read_only = ops;
 	struct device d;
 
+	read_only.config_write = NULL;
 	setup(&d);
 	choose_features(&d, BIT(32));
 	d.answer = -EPROTO;
@@ -1025,6 +687,12 @@ START_TEST(parameters_out_of_bounds_are_refused)
 	partial = ops;
 	partial.interrupt = NULL;
 	ASSERT_INVALID(p.ops = &partial);
+	partial = ops;
+	partial.queue_stop = NULL;
+	ASSERT_INVALID(p.ops = &partial);
+	partial = ops;
+	partial.queue_start = NULL;
+	ASSERT_INVALID(p.ops = &partial);
 #undef ASSERT_INVALID
 	p = params(&d);
 	p.nr_queues = 32;
@@ -1042,7 +710,7 @@ int main(void)
 		page_holds_what_reads_return,
 		page_is_not_believed,
 		selectors_choose_features,
-		features_that_the_registers_do_not_know_are_not_offered,
+		features_that_nobody_can_serve_are_not_offered,
 		driver_that_keeps_the_order_reaches_the_device,
 		status_bits_out_of_order_are_refused,
 		status_bits_are_not_taken_back,
@@ -1050,12 +718,6 @@ int main(void)
 		features_that_are_not_on_offer_are_not_accepted,
 		features_beyond_the_64th_are_not_accepted,
 		features_are_chosen_between_driver_and_features_ok_only,
-		queues_are_set_up_between_features_ok_and_driver_ok_only,
-		queue_that_is_ready_is_frozen_until_it_is_not,
-		queue_that_is_not_there_is_not_set_up,
-		queue_size_is_a_power_of_two_within_bounds,
-		queue_without_size_or_alignment_does_not_become_ready,
-		queue_that_wraps_around_does_not_become_ready,
 		notify_reaches_running_queues_only,
 		notify_with_data_keeps_its_whole_value,
 		device_that_refuses_to_start_needs_a_reset,
