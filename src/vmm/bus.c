@@ -39,11 +39,22 @@ void bus_mmio_read(struct vmm *vmm, uint64_t gpa, void *data, uint32_t len)
 	struct vdev *d = find(vmm, gpa, len, &offset);
 
 	if (d) {
+		RF_REPORT_ADD(vmm->report, exits_register, 1);
 		vdev_read(d, offset, data, len);
 		return;
 	}
 	memset(data, 0xff, len);
 	count_stray(vmm);
+}
+
+/* Notify writes that reach a register are counted where they end. */
+static void count_write(struct vmm *vmm, uint32_t offset)
+{
+	if (offset == RF_VIRTIO_MMIO_NOTIFY)
+		return;
+	RF_REPORT_ADD(vmm->report, exits_register, 1);
+	if (offset == RF_VIRTIO_MMIO_ACKNOWLEDGE)
+		RF_REPORT_ADD(vmm->report, exits_ack, 1);
 }
 
 void bus_mmio_write(struct vmm *vmm, uint32_t slot, uint64_t gpa,
@@ -63,6 +74,7 @@ void bus_mmio_write(struct vmm *vmm, uint32_t slot, uint64_t gpa,
 		count_stray(vmm);
 		return;
 	}
+	count_write(vmm, offset);
 	if (!vdev_is_heavy(offset, len)) {
 		vdev_write(d, offset, data, len);
 		return;

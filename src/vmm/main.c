@@ -53,8 +53,8 @@
 #include "vmm/vcpu.h"
 #include "vmm/vmm.h"
 
-/* Filters tell eventfds by their numbers: 256 and up. */
-#define MAIN_EVENTFD_MIN 256
+/* Filters tell eventfds by their numbers: 512 and up. */
+#define MAIN_EVENTFD_MIN 512
 
 enum { MAIN_STATUS_FAILED = 1, MAIN_STATUS_USAGE = 2 };
 
@@ -116,7 +116,7 @@ static int occupy_low_fds(bool *occupied)
 		fd = fcntl(RF_FD_LOG, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
 			return complain("descriptors (RLIMIT_NOFILE must be "
-					"512 or more)",
+					"1024 or more)",
 					-errno);
 		if (fd >= MAIN_EVENTFD_MIN)
 			break;
@@ -195,6 +195,23 @@ static int make_doorbells(struct vmm *vmm, const struct options *o)
 	return 0;
 }
 
+static int choose_registers(struct vmm *vmm, const struct options *o)
+{
+	const char *why = NULL;
+
+	if (vmm->kvm && o->registers != OPTIONS_REGISTERS_EXIT)
+		vmm->register_pages = vm_has_register_pages(&vmm->vm, &why);
+	if (o->registers == OPTIONS_REGISTERS_PAGE && !vmm->register_pages) {
+		rf_log("registers page do not work here: this host's KVM lacks "
+		       "%s",
+		       why);
+		return -ENOTSUP;
+	}
+	RF_REPORT_SET(vmm->report, register_pages,
+		      1 + (uint64_t)vmm->register_pages);
+	return 0;
+}
+
 static int make_serial(struct vmm *vmm)
 {
 	int irq = -1;
@@ -210,7 +227,7 @@ static int make_serial(struct vmm *vmm)
 	return rc;
 }
 
-/* 4: what goes with it; everything made in here is numbered 256 and up. */
+/* 4: what goes with it; everything made in here is numbered 512 and up. */
 static int make_devices(struct vmm *vmm, const struct options *o)
 {
 	struct vdev_params p = { .vm = vmm->kvm ? &vmm->vm : NULL,
@@ -220,8 +237,11 @@ static int make_devices(struct vmm *vmm, const struct options *o)
 
 	rc = make_doorbells(vmm, o);
 	if (rc == 0)
+		rc = choose_registers(vmm, o);
+	if (rc == 0)
 		rc = make_serial(vmm);
 	p.doorbells = vmm->doorbells;
+	p.register_pages = vmm->register_pages;
 	for (i = 0; i < o->nr_devices && rc == 0; i++) {
 		p.index = i;
 		rc = vdev_prepare(&vmm->devices[i], &p);

@@ -21,7 +21,8 @@ static const char options_text[] =
 	"usage: ringfence-vmm --memory BYTES --cpus N --accel kvm|none\n"
 	"                     --doorbell auto|coalesced2|ioeventfd|coalesced|"
 	"exit\n"
-	"                     --devices N [--root DIR] [--cmdline TEXT]\n"
+	"                     --devices N [--registers auto|page|exit]\n"
+	"                     [--root DIR] [--cmdline TEXT]\n"
 	"                     [--initrd yes|no] [--input "
 	"none|stream|terminal]\n"
 	"       ringfence-vmm --help | --version\n"
@@ -108,6 +109,24 @@ static int take_doorbell(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
+static int take_registers(struct parser *p, const char *name, const char *value)
+{
+	static const char *const modes[] = {
+		[OPTIONS_REGISTERS_AUTO] = "auto",
+		[OPTIONS_REGISTERS_PAGE] = "page",
+		[OPTIONS_REGISTERS_EXIT] = "exit",
+	};
+	uint32_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(modes); i++) {
+		if (strcmp(value, modes[i]) != 0)
+			continue;
+		p->out->registers = (enum options_registers)i;
+		return 0;
+	}
+	return refuse(p, name, value, "auto, page or exit");
+}
+
 static int take_root(struct parser *p, const char *name, const char *value)
 {
 	if (value[0] != '/')
@@ -159,6 +178,7 @@ static const struct {
 	{ "--accel", take_accel, true },
 	{ "--doorbell", take_doorbell, true },
 	{ "--devices", take_devices, true },
+	{ "--registers", take_registers, false },
 	{ "--root", take_root, false },
 	{ "--cmdline", take_cmdline, false },
 	{ "--initrd", take_initrd, false },
@@ -205,12 +225,19 @@ static int check_whole(struct parser *p)
 			 "--accel none knows no --initrd");
 		return -EINVAL;
 	}
-	if (p->out->kvm || p->out->any_doorbell ||
-	    p->out->doorbell == RF_DOORBELL_EXIT)
+	if (p->out->kvm)
 		return 0;
-	snprintf(p->why, OPTIONS_WHY_BYTES,
-		 "--accel none knows only --doorbell exit or auto");
-	return -EINVAL;
+	if (!p->out->any_doorbell && p->out->doorbell != RF_DOORBELL_EXIT) {
+		snprintf(p->why, OPTIONS_WHY_BYTES,
+			 "--accel none knows only --doorbell exit or auto");
+		return -EINVAL;
+	}
+	if (p->out->registers == OPTIONS_REGISTERS_PAGE) {
+		snprintf(p->why, OPTIONS_WHY_BYTES,
+			 "--accel none knows only --registers exit or auto");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 int options_parse(int argc, char *const *argv, struct options *out,

@@ -12,6 +12,13 @@
 
 #define OPTIONS_CPUS_MAX 32u
 
+/* How a guest's reads of registers are answered. */
+enum options_registers {
+	OPTIONS_REGISTERS_AUTO, /* PAGE where that works */
+	OPTIONS_REGISTERS_PAGE, /* by KVM, from a page */
+	OPTIONS_REGISTERS_EXIT, /* by this process */
+};
+
 struct options {
 	uint64_t memory_bytes;
 	uint32_t nr_cpus;
@@ -21,6 +28,7 @@ struct options {
 	enum input_kind input; /* at RF_FD_CONSOLE_IN */
 	bool any_doorbell;     /* "auto" */
 	enum rf_doorbell_kind doorbell;
+	enum options_registers registers;
 	const char *root;    /* NULL: an empty one */
 	const char *cmdline; /* "" if none was given */
 	bool help;

@@ -5,7 +5,7 @@
  * Side:    vmm, vCPU threads: the guest's registers are in reach, so these have
  *          the narrowest filter. From vcpu_main()'s rf_policy_load() on:
  * Needs:   ioctl(KVM_RUN) on its vCPU; write on RF_FD_CONSOLE, RF_FD_LOG,
- *          RF_FD_WAKE and eventfds (256 and up); read on eventfds (stand-in
+ *          RF_FD_WAKE and eventfds (512 and up); read on eventfds (stand-in
  *          only); futex(FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE).
  * Owns:    nothing beyond its stack.
  * Callers: main.c, serve.c.

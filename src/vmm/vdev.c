@@ -29,13 +29,20 @@
 
 #define BIT(nr) (1ull << (nr))
 
-/* What we offer of what the device offers: device types' own bits, indirect
- * descriptors, event index, VERSION_1, in-order. Left out are those that this
- * transport or this monitor would have to do something for (access platform,
- * packed rings, notification data, queue reset, ...). */
+/* virtio 1.2, 6 */
 #define VDEV_VERSION_1 BIT(32)
-#define VDEV_FEATURES \
-	((BIT(24) - 1) | BIT(28) | BIT(29) | VDEV_VERSION_1 | BIT(35))
+#define VDEV_RING_PACKED BIT(34)
+#define VDEV_IN_ORDER BIT(35)
+#define VDEV_NOTIFICATION_DATA BIT(38)
+#define VDEV_RING_RESET BIT(40)
+
+/* What we offer of what the device offers: device types' own bits, indirect
+ * descriptors, event index, and these. Left out are those that this monitor
+ * would have to do something for (access platform, ...). NOTIFICATION_DATA goes
+ * through where the doorbell keeps what was written. */
+#define VDEV_FEATURES                                         \
+	((BIT(24) - 1) | BIT(28) | BIT(29) | VDEV_VERSION_1 | \
+	 VDEV_RING_PACKED | VDEV_IN_ORDER | VDEV_RING_RESET)
 
 enum {
 	VDEV_STATUS_AGREED = RF_VIRTIO_STATUS_ACKNOWLEDGE |
@@ -96,6 +103,27 @@ static int wire_interrupts(struct vdev *d, const struct vm *vm)
 	return vm_irqfd(vm, d->config_event, VDEV_GSI + d->index);
 }
 
+/* Reads need us no more, and neither does the common acknowledgement, of a
+ * used buffer and nothing else, which means nothing: see regpage.c. Nobody
+ * reads this eventfd; when it is full it stays full. */
+static int share_registers(struct vdev *d, const struct vdev_params *p)
+{
+	const uint64_t gpa = vdev_gpa(d->index);
+	int rc;
+
+	d->ack_event = -1;
+	if (!p->register_pages)
+		return 0;
+	d->ack_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->ack_event < 0)
+		return complain(d, "eventfd", -errno);
+	rc = vm_add_register_page(p->vm, d->index, gpa, &d->page);
+	if (rc < 0)
+		return rc;
+	return vm_swallow(p->vm, d->ack_event, gpa + RF_VIRTIO_MMIO_ACKNOWLEDGE,
+			  RF_VIRTIO_INTERRUPT_USED);
+}
+
 int vdev_prepare(struct vdev *d, const struct vdev_params *p)
 {
 	int rc;
@@ -108,6 +136,8 @@ int vdev_prepare(struct vdev *d, const struct vdev_params *p)
 	rc = make_events(d);
 	if (rc == 0)
 		rc = wire_interrupts(d, p->vm);
+	if (rc == 0)
+		rc = share_registers(d, p);
 	if (rc < 0)
 		return rc;
 	rc = rf_doorbell_open(p->doorbells, VDEV_QUEUES_MAX, &d->doorbell);
@@ -140,6 +170,9 @@ static int agree(struct vdev *d)
 		return -EPROTO;
 	}
 	d->nr_queues = nr < VDEV_QUEUES_MAX ? nr : VDEV_QUEUES_MAX;
+	d->has_ring = d->fds.ring >= 0 &&
+		      rf_frontend_has(d->frontend,
+				      VHOST_USER_PROTOCOL_F_COALESCED_RING);
 	return 0;
 }
 
@@ -164,18 +197,25 @@ static int share_memory(struct vdev *d, const struct memory *mem)
 	return rc < 0 ? complain(d, "guest memory", rc) : 0;
 }
 
+static int share_queue_events(struct vdev *d, uint16_t q)
+{
+	int rc;
+
+	rc = rf_frontend_set_kick(d->frontend, q, d->fds.kicks[q]);
+	if (rc == 0)
+		rc = rf_frontend_set_call(d->frontend, q, d->calls[q]);
+	if (rc == 0)
+		rc = rf_frontend_set_err(d->frontend, q, d->errs[q]);
+	return rc;
+}
+
 static int share_events(struct vdev *d)
 {
 	uint16_t q;
 	int rc = 0;
 
-	for (q = 0; q < d->nr_queues && rc == 0; q++) {
-		rc = rf_frontend_set_kick(d->frontend, q, d->fds.kicks[q]);
-		if (rc == 0)
-			rc = rf_frontend_set_call(d->frontend, q, d->calls[q]);
-		if (rc == 0)
-			rc = rf_frontend_set_err(d->frontend, q, d->errs[q]);
-	}
+	for (q = 0; q < d->nr_queues && rc == 0; q++)
+		rc = share_queue_events(d, q);
 	return rc < 0 ? complain(d, "eventfds", rc) : 0;
 }
 
@@ -186,19 +226,22 @@ static int share_doorbell(struct vdev *d)
 	const uint64_t gpa = vdev_gpa(d->index) + RF_VIRTIO_MMIO_NOTIFY;
 	int rc;
 
-	if (d->fds.ring >= 0) {
-		if (!rf_frontend_has(d->frontend,
-				     VHOST_USER_PROTOCOL_F_COALESCED_RING)) {
-			rf_log("device %u: knows no ring; its notify writes "
-			       "exit to this process",
-			       d->index);
-			return 0;
-		}
+	if (d->fds.ring >= 0 && !d->has_ring) {
+		rf_log("device %u: knows no ring; its notify writes exit to "
+		       "this process",
+		       d->index);
+		return 0;
+	}
+	/* What a written value means follows the features a driver takes. */
+	if (d->has_ring) {
 		rc = rf_frontend_set_ring(d->frontend, d->fds.ring, d->fds.wake,
 					  gpa, 4, VHOST_USER_RING_QUEUE_INDEX);
 		if (rc < 0)
 			return complain(d, "SET_COALESCED_RING", rc);
 	}
+	rc = rf_doorbell_use(d->doorbell, d->nr_queues);
+	if (rc < 0)
+		return complain(d, "doorbell", rc);
 	/* Only now: KVM refuses a buffer that nobody mapped. */
 	rc = rf_doorbell_register(d->doorbell, gpa, 4);
 	return rc < 0 ? complain(d, "doorbell registration", rc) : 0;
@@ -226,6 +269,30 @@ static int read_config(struct vdev *d, uint8_t *config, uint32_t *len)
 	return rc < 0 ? complain(d, "configuration space", rc) : 0;
 }
 
+/* How many entries its queues may have; vhost-user has no way to ask but to
+ * try. */
+static int find_queue_size(struct vdev *d, uint32_t *out)
+{
+	uint32_t size;
+	int rc = -EREMOTEIO;
+
+	for (size = VDEV_QUEUE_SIZE; size > 0 && rc == -EREMOTEIO; size /= 2) {
+		rc = rf_frontend_queue_size(d->frontend, 0, (uint16_t)size);
+		if (rc == 0)
+			*out = size;
+	}
+	return rc < 0 ? complain(d, "queue size", rc) : 0;
+}
+
+static uint64_t features_of(const struct vdev *d)
+{
+	uint64_t offered = VDEV_FEATURES;
+
+	if (d->has_ring)
+		offered |= VDEV_NOTIFICATION_DATA;
+	return rf_frontend_features(d->frontend) & offered;
+}
+
 static int make_registers(struct vdev *d)
 {
 	uint8_t config[RF_VHOST_USER_CONFIG_MAX] = { 0 };
@@ -235,16 +302,18 @@ static int make_registers(struct vdev *d)
 		.ctx = d,
 		.device_id = VDEV_VIRTIO_ID,
 		.vendor_id = VDEV_VENDOR_ID,
-		.features = rf_frontend_features(d->frontend) & VDEV_FEATURES,
+		.features = features_of(d),
 		.nr_queues = d->nr_queues,
-		.queue_num_max = VDEV_QUEUE_SIZE,
 		.config = config,
 	};
 	int rc;
 
-	rc = read_config(d, config, &params.config_bytes);
+	rc = read_config(d, config, &d->config_bytes);
+	if (rc == 0)
+		rc = find_queue_size(d, &params.queue_num_max);
 	if (rc < 0)
 		return rc;
+	params.config_bytes = d->config_bytes;
 	rc = rf_virtio_mmio_init(&d->regs, &params);
 	return rc < 0 ? complain(d, "registers", rc) : 0;
 }
@@ -265,11 +334,16 @@ int vdev_connect(struct vdev *d, const struct memory *mem)
 	return rc;
 }
 
+static bool is_sealed(const struct vdev *d)
+{
+	return rf_frontend_has(d->frontend, VHOST_USER_PROTOCOL_F_SEAL);
+}
+
 int vdev_seal(struct vdev *d)
 {
 	int rc;
 
-	if (!rf_frontend_has(d->frontend, VHOST_USER_PROTOCOL_F_SEAL)) {
+	if (!is_sealed(d)) {
 		rf_log("device %u: cannot seal itself; it keeps whatever power "
 		       "it has",
 		       d->index);
@@ -302,9 +376,12 @@ static int tell_status(struct vdev *d, uint8_t status)
 static int start_queue(struct vdev *d, uint16_t q)
 {
 	const struct rf_virtio_mmio_queue *from = &d->regs.queues[q];
+	const bool packed = d->regs.driver_features & VDEV_RING_PACKED;
 	const struct rf_frontend_queue queue = {
 		.index = q,
 		.size = (uint16_t)from->num,
+		.base = packed ? RF_FRONTEND_BASE_PACKED
+			       : RF_FRONTEND_BASE_SPLIT,
 		.desc_addr = from->desc,
 		.avail_addr = from->driver,
 		.used_addr = from->device,
@@ -323,12 +400,21 @@ static int start_queues(struct vdev *d)
 	int rc = 0;
 
 	/* Without SEAL a back-end forgets eventfds when a queue stops. */
-	if (!rf_frontend_has(d->frontend, VHOST_USER_PROTOCOL_F_SEAL))
+	if (!is_sealed(d))
 		rc = judge(d, "eventfds", share_events(d));
 	for (q = 0; q < d->nr_queues && rc == 0; q++)
 		if (d->regs.queues[q].ready)
 			rc = start_queue(d, q);
 	return rc;
+}
+
+/* What exits from now on is for I/O. */
+static void count_setup(struct vdev *d)
+{
+	if (d->report)
+		RF_REPORT_SET(d->report, exits_setup,
+			      atomic_load_explicit(&d->report->exits_mmio,
+						   memory_order_relaxed));
 }
 
 static int on_driver_ok(void *ctx, uint64_t features)
@@ -338,6 +424,7 @@ static int on_driver_ok(void *ctx, uint64_t features)
 
 	if (d->lost)
 		return d->lost;
+	count_setup(d);
 	rc = judge(d, "SET_FEATURES",
 		   rf_frontend_set_features(d->frontend, features));
 	if (rc == 0)
@@ -349,20 +436,25 @@ static int on_driver_ok(void *ctx, uint64_t features)
 	return rc;
 }
 
+static void stop_queue(struct vdev *d, uint16_t q)
+{
+	uint32_t base;
+
+	if (!d->lost && d->started & 1u << q)
+		(void)judge(d, "queue stop",
+			    rf_frontend_queue_stop(d->frontend, q, &base));
+	d->started &= ~(1u << q);
+}
+
 static void on_reset(void *ctx)
 {
 	struct vdev *d = ctx;
-	uint32_t base;
 	uint16_t q;
 	int rc = 0;
 
 	rf_log_refill();
-	for (q = 0; q < d->nr_queues && !d->lost; q++)
-		if (d->started & 1u << q)
-			(void)judge(
-				d, "queue stop",
-				rf_frontend_queue_stop(d->frontend, q, &base));
-	d->started = 0;
+	for (q = 0; q < d->nr_queues; q++)
+		stop_queue(d, q);
 	if (d->lost)
 		return;
 	rc = rf_frontend_reset(d->frontend);
@@ -370,13 +462,32 @@ static void on_reset(void *ctx)
 		(void)judge(d, "reset", rc);
 }
 
+/* A lost device touches nothing any more, or is the launcher's to end. */
+static void on_queue_stop(void *ctx, uint16_t q)
+{
+	stop_queue(ctx, q);
+}
+
+static int on_queue_start(void *ctx, uint16_t q)
+{
+	struct vdev *d = ctx;
+	int rc = d->lost;
+
+	if (rc == 0 && !is_sealed(d))
+		rc = judge(d, "eventfds", share_queue_events(d, q));
+	return rc == 0 ? start_queue(d, q) : rc;
+}
+
 static void on_notify(void *ctx, uint32_t value)
 {
 	struct vdev *d = ctx;
+	uint32_t q = value;
 
 	RF_REPORT_ADD(d->report, exits_notify, 1);
-	if (value < d->nr_queues && rf_eventfd_signal(d->fds.kicks[value]) < 0)
-		rf_log("device %u: kick %u cannot be rung", d->index, value);
+	if (d->regs.driver_features & VDEV_NOTIFICATION_DATA)
+		q &= UINT16_MAX;
+	if (q < d->nr_queues && rf_eventfd_signal(d->fds.kicks[q]) < 0)
+		rf_log("device %u: kick %u cannot be rung", d->index, q);
 }
 
 static int on_config_write(void *ctx, uint32_t offset, const void *data,
@@ -386,6 +497,7 @@ static int on_config_write(void *ctx, uint32_t offset, const void *data,
 
 	if (d->lost)
 		return d->lost;
+	d->config_written = true;
 	return judge(d, "SET_CONFIG",
 		     rf_frontend_set_config(d->frontend, offset, data, len));
 }
@@ -401,6 +513,8 @@ static void on_interrupt(void *ctx)
 static const struct rf_virtio_mmio_ops vdev_ops = {
 	.driver_ok = on_driver_ok,
 	.reset = on_reset,
+	.queue_stop = on_queue_stop,
+	.queue_start = on_queue_start,
 	.notify = on_notify,
 	.config_write = on_config_write,
 	.interrupt = on_interrupt,
@@ -413,14 +527,27 @@ void vdev_read(struct vdev *d, uint32_t offset, void *data, uint32_t len)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Those after which the register file may call driver_ok, reset or
- * config_write. Any overlap counts, so that an odd access is never light. */
+static bool overlaps(uint32_t offset, uint32_t len, size_t reg)
+{
+	return offset < reg + 4 && offset + len > reg;
+}
+
+/* Those after which the register file may call driver_ok, reset, queue_stop,
+ * queue_start or config_write. Any overlap counts, so that an odd access is
+ * never light. */
 bool vdev_is_heavy(uint32_t offset, uint32_t len)
 {
-	const uint32_t status = offsetof(struct rf_virtio_mmio_page, status);
+	static const size_t heavy[] = {
+		offsetof(struct rf_virtio_mmio_page, queue_ready),
+		offsetof(struct rf_virtio_mmio_page, status),
+		offsetof(struct rf_virtio_mmio_page, queue_reset),
+	};
+	size_t i;
 
-	return offset + len > RF_VIRTIO_MMIO_CONFIG ||
-	       (offset < status + 4 && offset + len > status);
+	for (i = 0; i < RF_ARRAY_LEN(heavy); i++)
+		if (overlaps(offset, len, heavy[i]))
+			return true;
+	return offset + len > RF_VIRTIO_MMIO_CONFIG;
 }
 
 static void write_locked(struct vdev *d, uint32_t offset, const void *data,
@@ -437,10 +564,29 @@ static void write_locked(struct vdev *d, uint32_t offset, const void *data,
 			       d->index, len, offset, d->regs.refused);
 }
 
+/* A reset takes back what the driver wrote there, in the device; so it must in
+ * the registers, before the driver goes on. */
+static void refresh_config(struct vdev *d)
+{
+	uint8_t config[RF_VHOST_USER_CONFIG_MAX] = { 0 };
+	int rc;
+
+	d->config_written = false;
+	rc = judge(d, "configuration space",
+		   rf_frontend_get_config(d->frontend, 0, config,
+					  d->config_bytes));
+	if (rc == 0)
+		rf_virtio_mmio_config_changed(&d->regs, config);
+}
+
 void vdev_write(struct vdev *d, uint32_t offset, const void *data, uint32_t len)
 {
 	pthread_mutex_lock(&d->lock);
 	write_locked(d, offset, data, len);
+	/* Only a heavy write resets, so this is the main thread. */
+	if (vdev_is_heavy(offset, len) && d->config_written &&
+	    d->regs.status == 0 && !d->lost)
+		refresh_config(d);
 	pthread_mutex_unlock(&d->lock);
 }
 

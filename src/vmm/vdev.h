@@ -35,11 +35,13 @@
 #define VDEV_VIRTIO_ID 2u
 #define VDEV_VENDOR_ID 0x46524e47u
 /* Eventfds are made before anybody can say how many queues there are. */
-#define VDEV_QUEUES_MAX 4u
+#define VDEV_QUEUES_MAX 8u
+/* At most; a device that takes fewer entries is asked for fewer. */
 #define VDEV_QUEUE_SIZE 256u
 
 struct vdev {
-	/* First, for its alignment. */
+	/* First, for its alignment. The guest may be reading it, and whatever
+	 * else were in these 4096 bytes. */
 	struct rf_virtio_mmio_page page __attribute__((aligned(4096)));
 	pthread_mutex_t lock; /* guards regs and page */
 	struct rf_virtio_mmio regs;
@@ -51,19 +53,24 @@ struct vdev {
 	int calls[VDEV_QUEUES_MAX];
 	int errs[VDEV_QUEUES_MAX];
 	int config_event;	      /* pulses the line: configuration */
+	int ack_event;		      /* where acknowledgements are dropped */
 	struct rf_doorbell *doorbell; /* the set's */
 	struct rf_doorbell_fds fds;
+	bool has_ring; /* and the device drains it */
 	uint16_t nr_queues;
 
 	/* Main thread only. */
 	struct rf_frontend *frontend; /* NULL once buried */
 	uint32_t started;	      /* queues, a bit each */
 	int lost;		      /* 0, or why it is gone */
+	uint32_t config_bytes;
+	bool config_written; /* by the driver, since it was last read */
 };
 
 struct vdev_params {
 	uint32_t index;
 	const struct vm *vm; /* NULL: no KVM */
+	bool register_pages; /* the guest reads registers itself */
 	struct rf_doorbell_set *doorbells;
 	struct rf_report *report;
 };

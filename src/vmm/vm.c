@@ -267,6 +267,56 @@ int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi)
 	return 0;
 }
 
+bool vm_has_register_pages(const struct vm *vm, const char **why)
+{
+	static const struct {
+		long nr;
+		const char *name;
+	} needed[] = {
+		{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" },
+		{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+	};
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(needed); i++) {
+		*why = needed[i].name;
+		if (ioctl(vm->fd, KVM_CHECK_EXTENSION, needed[i].nr) <= 0)
+			return false;
+	}
+	return true;
+}
+
+int vm_add_register_page(const struct vm *vm, uint32_t nr, uint64_t gpa,
+			 const void *page)
+{
+	const struct kvm_userspace_memory_region slot = {
+		.slot = MEMORY_REGIONS_MAX + nr,
+		.flags = KVM_MEM_READONLY,
+		.guest_phys_addr = gpa,
+		.memory_size = VM_PAGE_BYTES,
+		.userspace_addr = (uintptr_t)page,
+	};
+
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return complain("KVM_SET_USER_MEMORY_REGION of registers");
+	return 0;
+}
+
+int vm_swallow(const struct vm *vm, int event_fd, uint64_t gpa, uint32_t value)
+{
+	const struct kvm_ioeventfd bell = {
+		.datamatch = value,
+		.addr = gpa,
+		.len = sizeof(value),
+		.fd = event_fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	if (ioctl(vm->fd, KVM_IOEVENTFD, &bell) < 0)
+		return complain("KVM_IOEVENTFD");
+	return 0;
+}
+
 int vm_enter(const struct vm *vm, const struct kernel *kernel)
 {
 	struct kvm_sregs sregs = vm->sregs;

@@ -40,6 +40,21 @@ RF_MUST_CHECK int vm_add_vcpus(struct vm *vm, int kvm_fd, uint32_t nr);
  * share one. */
 RF_MUST_CHECK int vm_irqfd(const struct vm *vm, int event_fd, uint32_t gsi);
 
+/* Can this KVM let a guest read the registers of its devices without an exit,
+ * and drop what it acknowledges? If not, `why` is the part that is missing (a
+ * static string). */
+bool vm_has_register_pages(const struct vm *vm, const char **why);
+
+/* Let the guest read `page` at `gpa`; its writes there still exit, or match
+ * eventfds and zones. `page`: RF_VIRTIO_MMIO_BYTES, aligned to that, nothing
+ * else in it, there for the VM's life. Each with a `nr` of its own, from 0. */
+RF_MUST_CHECK int vm_add_register_page(const struct vm *vm, uint32_t nr,
+				       uint64_t gpa, const void *page);
+
+/* 32-bit writes of `value` at `gpa` go into an eventfd and nowhere else. */
+RF_MUST_CHECK int vm_swallow(const struct vm *vm, int event_fd, uint64_t gpa,
+			     uint32_t value);
+
 /* Put the first vCPU at the kernel's entry point, in the state it wants. */
 RF_MUST_CHECK int vm_enter(const struct vm *vm, const struct kernel *kernel);
 

@@ -41,7 +41,8 @@ struct vmm {
 	struct vcpu vcpus[VM_VCPUS_MAX];
 	uint32_t nr_vcpus;
 	bool kvm;
-	struct vm vm; /* if kvm */
+	bool register_pages; /* the guest reads registers without an exit */
+	struct vm vm;	     /* if kvm */
 	struct memory memory;
 	struct rf_doorbell_set *doorbells;
 	struct serial serial;

@@ -30,15 +30,16 @@ struct machine_process {
 };
 
 struct machine_params {
-	const char *accel;    /* "kvm" or "none" */
-	const char *doorbell; /* NULL: "auto" */
-	const char *memory;   /* NULL: 16 MiB */
-	const char *cpus;     /* NULL: "1" */
-	const char *cmdline;  /* NULL: none */
-	int kernel;	      /* borrowed; -1: none */
-	int initrd;	      /* borrowed; 0: none */
-	const char *input;    /* "stream" or "terminal"; NULL: none */
-	int console_in;	      /* borrowed; if input */
+	const char *accel;     /* "kvm" or "none" */
+	const char *doorbell;  /* NULL: "auto" */
+	const char *registers; /* NULL: "auto" */
+	const char *memory;    /* NULL: 16 MiB */
+	const char *cpus;      /* NULL: "1" */
+	const char *cmdline;   /* NULL: none */
+	int kernel;	       /* borrowed; -1: none */
+	int initrd;	       /* borrowed; 0: none */
+	const char *input;     /* "stream" or "terminal"; NULL: none */
+	int console_in;	       /* borrowed; if input */
 	uint32_t nr_disks;
 	bool read_only;
 };

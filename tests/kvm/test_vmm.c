@@ -490,7 +490,7 @@ START_TEST(more_processors_wait_for_their_start)
 }
 END_TEST
 
-START_TEST(registers_of_a_disk_can_be_read)
+static void read_registers(const char *mode, uint32_t exits)
 {
 	static const uint8_t code[] = {
 		LOAD_EAX(0x00, 0x00, 0x00, 0xd0),
@@ -504,16 +504,110 @@ START_TEST(registers_of_a_disk_can_be_read)
 		END(0),
 	};
 
-	RUN(code, .nr_disks = 1);
+	RUN(code, .nr_disks = 1, .registers = mode);
 	ck_assert_uint_eq(machine.report->notified, RF_VIRTIO_MMIO_MAGIC);
 	ck_assert_uint_eq(machine.report->compared_bytes,
 			  2 + 2 + MACHINE_DISK_BYTES / 512);
-	ck_assert_uint_eq(machine.report->exits_mmio, 4);
+	ck_assert_uint_eq(machine.report->exits_mmio, exits);
+	ck_assert_uint_eq(machine.report->exits_register, exits);
+	ck_assert_uint_eq(machine.report->register_pages, exits ? 1 : 2);
+	expect_status(0);
+}
+
+START_TEST(registers_of_a_disk_are_read_by_page_or_by_exits)
+{
+	read_registers("exit", 4);
+	read_registers("page", 0);
+	read_registers("auto", 0);
+}
+END_TEST
+
+/* Each disk has a page of its own, and behind the last there is none. */
+START_TEST(three_disks_have_three_pages)
+{
+	static const uint8_t code[] = {
+		LOAD_EAX(0x08, 0x00, 0x00, 0xd0),
+		SAY_0XFC, /* device id */
+		LOAD_EAX(0x08, 0x10, 0x00, 0xd0),
+		SAY_0XFC,
+		LOAD_EAX(0x08, 0x20, 0x00, 0xd0),
+		SAY_0XFC,
+		LOAD_EAX(0x08, 0x30, 0x00, 0xd0),
+		SAY_0XF8,
+		END(0),
+	};
+
+	RUN(code, .nr_disks = 3, .registers = "page");
+	ck_assert_uint_eq(machine.report->compared_bytes, 6);
+	ck_assert_uint_eq(machine.report->notified, UINT32_MAX);
+	ck_assert_uint_eq(machine.report->exits_register, 0);
 	expect_status(0);
 }
 END_TEST
 
-START_TEST(odd_accesses_to_registers_harm_nobody)
+/* A driver's first steps: each write exits, and the next read finds what it
+ * did. */
+static void select_and_read(const char *mode)
+{
+	static const uint8_t code[] = {
+		0xbb,	0x00, 0x00, 0x00,     0xd0, /* mov ebx, 0xd0000000 */
+		0xc7,	0x43, 0x70, 0x01,     0x00,
+		0x00,	0x00, /* status: 1 */
+		0xc7,	0x43, 0x70, 0x03,     0x00,
+		0x00,	0x00,		      /* status: 3 */
+		0x8b,	0x43, 0x70, SAY_0XFC, /* 3 */
+		0xc7,	0x43, 0x14, 0x01,     0x00,
+		0x00,	0x00,		      /* high features */
+		0x8b,	0x43, 0x10,	      /* mov eax, [] */
+		0x83,	0xe0, 0x01, SAY_0XFC, /* VERSION_1: 1 */
+		0xc7,	0x43, 0x30, 0x63,     0x00,
+		0x00,	0x00,		      /* queue 99 */
+		0x8b,	0x43, 0x34, SAY_0XFC, /* 0 */
+		0xc7,	0x43, 0x30, 0x00,     0x00,
+		0x00,	0x00,		      /* queue 0 */
+		0x8b,	0x43, 0x34, SAY_0XF8, /* entries */
+		0xc7,	0x43, 0x70, 0x00,     0x00,
+		0x00,	0x00,		      /* status: 0 */
+		0x8b,	0x43, 0x70, SAY_0XFC, /* 0 */
+		END(0),
+	};
+
+	RUN(code, .nr_disks = 1, .registers = mode);
+	ck_assert_uint_eq(machine.report->compared_bytes, 4);
+	ck_assert_uint_ge(machine.report->notified, 64);
+}
+
+START_TEST(a_selector_selects_before_the_next_read)
+{
+	select_and_read("page");
+	ck_assert_uint_eq(machine.report->exits_register, 6);
+	expect_status(0);
+	select_and_read("exit");
+	ck_assert_uint_eq(machine.report->exits_register, 11);
+	expect_status(0);
+}
+END_TEST
+
+START_TEST(a_common_acknowledgement_exits_with_registers_by_exits_only)
+{
+	static const uint8_t code[] = {
+		0xbb,	0x00, 0x00, 0x00, 0xd0, /* mov ebx, 0xd0000000 */
+		0xc7,	0x43, 0x64, 0x01, 0x00, 0x00, 0x00, /* ACK: 1 */
+		0xc7,	0x43, 0x64, 0x01, 0x00, 0x00, 0x00, /* 1 */
+		0xc7,	0x43, 0x64, 0x03, 0x00, 0x00, 0x00, /* 3 */
+		END(0),
+	};
+
+	RUN(code, .nr_disks = 1, .registers = "page");
+	ck_assert_uint_eq(machine.report->exits_ack, 1);
+	expect_status(0);
+	RUN(code, .nr_disks = 1, .registers = "exit");
+	ck_assert_uint_eq(machine.report->exits_ack, 3);
+	expect_status(0);
+}
+END_TEST
+
+static void access_oddly(const char *mode)
 {
 	static const uint8_t code[] = {
 		/* across the end of a page, status at odd places and widths */
@@ -559,9 +653,15 @@ START_TEST(odd_accesses_to_registers_harm_nobody)
 		END(0),
 	};
 
-	RUN(code, .nr_disks = 1);
+	RUN(code, .nr_disks = 1, .registers = mode);
 	ck_assert_uint_eq(machine.report->notified, 0);
 	expect_status(0);
+}
+
+START_TEST(odd_accesses_to_registers_harm_nobody)
+{
+	access_oddly("page");
+	access_oddly("exit");
 }
 END_TEST
 
@@ -599,6 +699,8 @@ START_TEST(a_guest_outlives_its_disk_and_is_told)
 END_TEST
 
 /* The built-in guest, whole, through a doorbell of this kind. */
+static const char *builtin_registers; /* NULL: auto */
+
 static void run_builtin(const char *doorbell, const char *cmdline,
 			uint32_t nr_disks, bool read_only)
 {
@@ -608,6 +710,7 @@ static void run_builtin(const char *doorbell, const char *cmdline,
 		.cmdline = cmdline,
 		.nr_disks = nr_disks,
 		.read_only = read_only,
+		.registers = builtin_registers,
 	};
 
 	p.kernel = open(RF_TEST_GUEST, O_RDONLY | O_CLOEXEC);
@@ -627,14 +730,34 @@ static void expect_all_compared(void)
 	ck_assert_uint_gt(machine.report->notified, 0);
 }
 
-START_TEST(the_guest_compares_its_disk_through_every_doorbell)
+/* With the page nothing of I/O exits but what the doorbell makes exit; without
+ * it, two registers for each interrupt. */
+static void judge_exits(uint32_t kind)
+{
+	const struct rf_report *r = machine.report;
+	uint64_t io = r->exits_mmio - r->exits_setup;
+
+	if (kind == RF_DOORBELL_EXIT)
+		ck_assert_uint_eq(r->exits_notify, r->notified);
+	if (kind == RF_DOORBELL_IOEVENTFD)
+		ck_assert_uint_eq(r->exits_notify, 0);
+	if (r->register_pages == 2) {
+		ck_assert_uint_eq(r->exits_ack, 0);
+		ck_assert_uint_le(io, r->exits_notify);
+	} else {
+		ck_assert_uint_gt(r->exits_ack, 0);
+		ck_assert_uint_ge(io, 2 * r->exits_ack);
+	}
+}
+
+static void compare_through_every_doorbell(const char *registers)
 {
 	struct rf_doorbell_offer offer;
-	const struct rf_report *r;
 	uint32_t kind;
 	uint32_t worked = 0;
 	rf_autofd kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
+	builtin_registers = registers;
 	ck_assert_int_eq(rf_doorbell_probe_host(kvm, &offer), 0);
 	for (kind = 0; kind < RF_DOORBELL_NR_KINDS; kind++) {
 		const char *name = rf_doorbell_kind_name(
@@ -645,15 +768,23 @@ START_TEST(the_guest_compares_its_disk_through_every_doorbell)
 		run_builtin(name, "rf.rounds=1", 1, false);
 		ck_assert_uint_eq(machine.doorbell_kind, kind);
 		expect_all_compared();
-		r = machine.report;
-		if (kind == RF_DOORBELL_EXIT)
-			ck_assert_uint_eq(r->exits_notify, r->notified);
-		if (kind == RF_DOORBELL_IOEVENTFD)
-			ck_assert_uint_eq(r->exits_notify, 0);
+		judge_exits(kind);
 		expect_status(0);
 		worked++;
 	}
 	ck_assert_uint_ge(worked, 2);
+	builtin_registers = NULL;
+}
+
+START_TEST(the_guest_compares_its_disk_through_every_doorbell)
+{
+	compare_through_every_doorbell("page");
+}
+END_TEST
+
+START_TEST(the_guest_compares_its_disk_with_registers_by_exits)
+{
+	compare_through_every_doorbell("exit");
 }
 END_TEST
 
@@ -677,11 +808,20 @@ END_TEST
 
 START_TEST(a_lie_of_the_guests_ends_in_a_reset_and_service)
 {
+	/* The change is told by bit 1, whose acknowledgement exits. */
+	builtin_registers = "page";
 	run_builtin("auto", "rf.mode=lie rf.rounds=1", 1, false);
 	expect_all_compared();
 	ck_assert(machine_said(&machine.console, "and serves again"));
 	ck_assert(machine_said(&machine.log, "queue 0 is broken"));
+	ck_assert_uint_eq(machine.report->exits_ack, 1);
 	expect_status(0);
+	builtin_registers = "exit";
+	run_builtin("auto", "rf.mode=lie rf.rounds=1", 1, false);
+	expect_all_compared();
+	ck_assert_uint_gt(machine.report->exits_ack, 1);
+	expect_status(0);
+	builtin_registers = NULL;
 }
 END_TEST
 
@@ -752,10 +892,14 @@ int main(void)
 		a_file_that_is_no_kernel_is_refused,
 		the_vmm_does_not_outlive_its_launcher,
 		more_processors_wait_for_their_start,
-		registers_of_a_disk_can_be_read,
+		registers_of_a_disk_are_read_by_page_or_by_exits,
+		three_disks_have_three_pages,
+		a_selector_selects_before_the_next_read,
+		a_common_acknowledgement_exits_with_registers_by_exits_only,
 		odd_accesses_to_registers_harm_nobody,
 		a_guest_outlives_its_disk_and_is_told,
 		the_guest_compares_its_disk_through_every_doorbell,
+		the_guest_compares_its_disk_with_registers_by_exits,
 		the_guest_compares_three_disks_by_polling,
 		the_guest_reads_a_read_only_disk,
 		a_lie_of_the_guests_ends_in_a_reset_and_service,

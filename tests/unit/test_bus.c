@@ -197,6 +197,34 @@ START_TEST(a_write_that_needs_the_device_is_handed_to_main)
 }
 END_TEST
 
+/* Notify writes are none of them. */
+START_TEST(registers_that_exit_are_counted)
+{
+	const uint32_t value = 1;
+	uint32_t read;
+
+	setup();
+	memset(&report, 0, sizeof(report));
+	bus_mmio_read(&vmm, vdev_gpa(0) + LIGHT, &read, 4);
+	bus_mmio_write(&vmm, 0, vdev_gpa(0) + LIGHT, &value, 4);
+	bus_mmio_write(&vmm, 0, vdev_gpa(0) + HEAVY, &value, 4);
+	ck_assert_uint_eq(report.exits_register, 3);
+	ck_assert_uint_eq(report.exits_ack, 0);
+	bus_mmio_write(&vmm, 0, vdev_gpa(2) + 0x64, &value, 4);
+	ck_assert_uint_eq(report.exits_register, 4);
+	ck_assert_uint_eq(report.exits_ack, 1);
+	/* By the doorbell, by none, and beside every device. */
+	bus_mmio_write(&vmm, 0, vdev_gpa(1) + RF_VIRTIO_MMIO_NOTIFY, &value, 4);
+	bus_mmio_write(&vmm, 0, vdev_gpa(0) + RF_VIRTIO_MMIO_NOTIFY, &value, 4);
+	bus_mmio_read(&vmm, BEHIND, &read, 4);
+	bus_mmio_write(&vmm, 0, BEHIND + 0x64, &value, 4);
+	ck_assert_uint_eq(report.exits_register, 4);
+	ck_assert_uint_eq(report.exits_ack, 1);
+	ck_assert_uint_eq(report.exits_notify, 1);
+	finish();
+}
+END_TEST
+
 START_TEST(a_notify_write_goes_to_the_doorbell_alone)
 {
 	const uint32_t queue = 2;
@@ -387,6 +415,7 @@ int main(void)
 		an_access_reaches_the_device_of_its_page,
 		an_access_beside_the_pages_reaches_nobody,
 		a_write_that_needs_the_device_is_handed_to_main,
+		registers_that_exit_are_counted,
 		a_notify_write_goes_to_the_doorbell_alone,
 		bytes_for_the_serial_port_come_out,
 		wide_accesses_to_ports_are_bytes_of_neighbours,

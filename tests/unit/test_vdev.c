@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "unit/places.h"
 #include "unit/unit.h"
 #include "vmm/vdev.h"
 
@@ -45,6 +46,9 @@ static struct backend {
 	uint64_t last_status;
 	uint64_t acked;
 	struct rf_vhost_user_vring_addr addr;
+	uint32_t base;
+	uint32_t size_max; /* refuses larger queues */
+	uint8_t first;	   /* of its configuration, as it was written */
 } backend;
 
 static struct vdev dev;
@@ -69,6 +73,7 @@ static void answer_config(struct rf_vhost_user_msg *msg)
 		return;
 	}
 	memset(c->data, 0x5a, c->size);
+	c->data[0] = backend.first;
 	(void)!rf_vhost_user_reply(backend.sock, msg, 12 + c->size);
 }
 
@@ -85,6 +90,12 @@ static void note(const struct rf_vhost_user_msg *msg)
 		backend.acked = msg->payload.u64;
 	if (request == VHOST_USER_SET_VRING_ADDR)
 		backend.addr = msg->payload.addr;
+	if (request == VHOST_USER_SET_VRING_BASE)
+		backend.base = msg->payload.state.num;
+	if (request == VHOST_USER_SET_CONFIG)
+		backend.first = msg->payload.config.data[0];
+	if (request == VHOST_USER_RESET_DEVICE)
+		backend.first = 0x5a;
 }
 
 static void answer(struct rf_vhost_user_msg *msg)
@@ -114,7 +125,10 @@ static void answer(struct rf_vhost_user_msg *msg)
 	default:
 		break;
 	}
-	if (wanted)
+	if (msg->header.request == VHOST_USER_SET_VRING_NUM &&
+	    msg->payload.state.num > backend.size_max)
+		answer_u64(msg, 1);
+	else if (wanted)
 		answer_u64(msg, msg->header.request == backend.refuse);
 }
 
@@ -139,16 +153,20 @@ static void prepare(void)
 	struct vdev_params p = { .index = 0 };
 	int pair[2];
 
-	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
+	dev = (struct vdev){ .index = 0 };
+	/* The socket first: the number it moves to may be free. */
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	ck_assert_int_eq(rf_fd_move(pair[0], RF_FD_DEVICES), 0);
+	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
 	backend = (struct backend){
 		.sock = pair[1],
 		.features = UINT64_MAX,
 		.protocol = PROTOCOL_ALL,
 		.nr_queues = 2,
 		.config_bytes = 60,
+		.size_max = 1024,
+		.first = 0x5a,
 	};
 	ck_assert_int_eq(
 		rf_doorbell_set_new(RF_DOORBELL_EXIT, -1, NULL, &doorbells), 0);
@@ -183,21 +201,33 @@ static void put(uint32_t offset, uint32_t value)
 	vdev_write(&dev, offset, &value, 4);
 }
 
-static void drive(void)
+static void set_up_queue(uint32_t num)
 {
-	put(REG(status), 0);
-	put(REG(status), 1);
-	put(REG(status), 3);
-	put(REG(driver_features_sel), 1);
-	put(REG(driver_features), 1); /* VERSION_1 */
-	put(REG(status), 11);
 	put(REG(queue_sel), 0);
-	put(REG(queue_num), 16);
+	put(REG(queue_num), num);
 	put(REG(queue_desc_low), 0x10000);
 	put(REG(queue_driver_low), 0x11000);
 	put(REG(queue_device_low), 0x12000);
 	put(REG(queue_ready), 1);
+}
+
+static void drive_with(uint64_t features)
+{
+	put(REG(status), 0);
+	put(REG(status), 1);
+	put(REG(status), 3);
+	put(REG(driver_features_sel), 0);
+	put(REG(driver_features), (uint32_t)features);
+	put(REG(driver_features_sel), 1);
+	put(REG(driver_features), (uint32_t)(features >> 32));
+	put(REG(status), 11);
+	set_up_queue(16);
 	put(REG(status), 15);
+}
+
+static void drive(void)
+{
+	drive_with(BIT(32)); /* VERSION_1 */
 }
 
 static bool needs_reset(void)
@@ -243,8 +273,10 @@ START_TEST(what_we_would_have_to_do_something_for_is_not_offered)
 	offered = get(REG(device_features));
 	put(REG(device_features_sel), 1);
 	offered |= (uint64_t)get(REG(device_features)) << 32;
+	/* Among it packed, in order, notification data, ring reset. */
 	ck_assert_uint_eq(offered, (BIT(24) - 1) | BIT(28) | BIT(29) | BIT(32) |
-					   BIT(35));
+					   BIT(34) | BIT(35) | BIT(38) |
+					   BIT(40));
 	finish();
 }
 END_TEST
@@ -281,6 +313,172 @@ START_TEST(a_stock_back_end_is_served_by_eventfds)
 }
 END_TEST
 
+START_TEST(values_are_not_promised_where_no_ring_keeps_them)
+{
+	uint64_t count = 0;
+
+	prepare();
+	backend.protocol = PROTOCOL_ALL &
+			   ~BIT(VHOST_USER_PROTOCOL_F_COALESCED_RING);
+	ck_assert_int_eq(connect_it(), 0);
+	put(REG(device_features_sel), 1);
+	ck_assert_uint_eq(get(REG(device_features)) & 1u << (38 - 32), 0);
+	finish();
+	/* Where it is promised and the write comes here, the low half counts:
+	 * the ring may be refused after all. */
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(38));
+	put(REG(queue_notify), 0xabcd0000);
+	ck_assert_int_eq(rf_eventfd_take(dev.fds.kicks[0], &count), 0);
+	ck_assert_uint_eq(count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(a_queue_has_the_size_that_the_back_end_takes)
+{
+	static const struct {
+		uint32_t takes, shows;
+	} sizes[] = {
+		{ 1024, 256 }, { 256, 256 }, { 255, 128 }, { 64, 64 }, { 1, 1 },
+	};
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(sizes); i++) {
+		prepare();
+		backend.size_max = sizes[i].takes;
+		ck_assert_int_eq(connect_it(), 0);
+		ck_assert_uint_eq(get(REG(queue_num_max)), sizes[i].shows);
+		finish();
+	}
+}
+END_TEST
+
+START_TEST(packed_queues_start_with_their_wrap_counters)
+{
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(34));
+	ck_assert_uint_eq(get(REG(status)), 15);
+	ck_assert_uint_eq(backend.acked & ~BIT(30), BIT(32) | BIT(34));
+	ck_assert_uint_eq(backend.base, 0x80008000);
+	drive();
+	ck_assert_uint_eq(backend.base, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_queue_stops_and_starts_by_itself)
+{
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(40));
+	put(REG(queue_reset), 1);
+	ck_assert_uint_eq(backend.count[VHOST_USER_GET_VRING_BASE], 1);
+	ck_assert_uint_eq(backend.count[VHOST_USER_RESET_DEVICE], 0);
+	ck_assert_uint_eq(get(REG(queue_reset)), 0);
+	ck_assert_uint_eq(get(REG(queue_ready)), 0);
+	set_up_queue(8);
+	ck_assert_uint_eq(get(REG(queue_ready)), 1);
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_ENABLE], 2);
+	ck_assert_uint_eq(get(REG(status)), 15);
+	/* Stopped or not, a reset of all finds each queue once. */
+	put(REG(queue_reset), 1);
+	put(REG(status), 0);
+	ck_assert_uint_eq(backend.count[VHOST_USER_GET_VRING_BASE], 2);
+	/* Sealed, so no descriptor was sent a second time. */
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_KICK], 2);
+	finish();
+}
+END_TEST
+
+START_TEST(a_stock_back_end_gets_its_eventfds_with_the_queue)
+{
+	prepare();
+	backend.protocol = PROTOCOL_STOCK;
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(40));
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_KICK], 2);
+	put(REG(queue_reset), 1);
+	set_up_queue(8);
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_KICK], 3);
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_CALL], 3);
+	ck_assert_uint_eq(backend.count[VHOST_USER_SET_VRING_ERR], 3);
+	ck_assert_uint_eq(get(REG(status)), 15);
+	finish();
+}
+END_TEST
+
+START_TEST(a_back_end_that_hangs_up_at_a_queue_reset_is_buried)
+{
+	prepare();
+	backend.close_at = VHOST_USER_GET_VRING_BASE;
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(40));
+	put(REG(queue_reset), 1);
+	/* The driver is not left waiting. */
+	ck_assert_uint_eq(get(REG(queue_reset)), 0);
+	ck_assert(vdev_bury(&dev));
+	ck_assert(needs_reset());
+	set_up_queue(8);
+	ck_assert_uint_eq(get(REG(queue_ready)), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_queue_that_is_refused_anew_asks_for_a_reset)
+{
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive_with(BIT(32) | BIT(40));
+	put(REG(queue_reset), 1);
+	backend.refuse = VHOST_USER_SET_VRING_ADDR;
+	set_up_queue(8);
+	ck_assert(needs_reset());
+	finish();
+}
+END_TEST
+
+START_TEST(eight_queues_are_all_there_is)
+{
+	prepare();
+	backend.nr_queues = 9;
+	ck_assert_int_eq(connect_it(), 0);
+	ck_assert_uint_eq(dev.nr_queues, 8);
+	put(REG(queue_sel), 7);
+	ck_assert_uint_eq(get(REG(queue_num_max)), 256);
+	put(REG(queue_sel), 8);
+	ck_assert_uint_eq(get(REG(queue_num_max)), 0);
+	finish();
+}
+END_TEST
+
+/* What a driver wrote there is gone with the reset, in the device. */
+START_TEST(a_reset_shows_the_configuration_of_the_device)
+{
+	const uint8_t mine = 0x77;
+	uint32_t generation;
+
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive();
+	vdev_write(&dev, REG(config), &mine, 1);
+	ck_assert_uint_eq(get(REG(config)), 0x5a5a5a77);
+	ck_assert_uint_eq(backend.first, 0x77);
+	generation = get(REG(config_generation));
+	put(REG(status), 0);
+	ck_assert_uint_eq(get(REG(config)), 0x5a5a5a5a);
+	ck_assert_uint_ne(get(REG(config_generation)), generation);
+	/* Nothing was written since: nothing is asked. */
+	generation = backend.count[VHOST_USER_GET_CONFIG];
+	drive();
+	put(REG(status), 0);
+	ck_assert_uint_eq(backend.count[VHOST_USER_GET_CONFIG], generation);
+	finish();
+}
+END_TEST
+
 START_TEST(configuration_is_as_large_as_the_back_end_says)
 {
 	prepare();
@@ -306,6 +504,9 @@ static const struct {
 	{ UINT64_MAX, PROTOCOL_ALL, 1, VHOST_USER_SET_MEM_TABLE, 0, -EPIPE },
 	{ UINT64_MAX, PROTOCOL_ALL, 1, 0, VHOST_USER_SET_MEM_TABLE,
 	  -EREMOTEIO },
+	{ UINT64_MAX, PROTOCOL_ALL, 1, 0, VHOST_USER_SET_VRING_NUM,
+	  -EREMOTEIO },
+	{ UINT64_MAX, PROTOCOL_ALL, 1, VHOST_USER_SET_VRING_NUM, 0, -EPIPE },
 	{ UINT64_MAX, PROTOCOL_ALL, 1, 0, VHOST_USER_SET_VRING_KICK,
 	  -EREMOTEIO },
 	{ UINT64_MAX, PROTOCOL_ALL, 1, 0, VHOST_USER_SET_VRING_ERR,
@@ -403,6 +604,8 @@ START_TEST(whatever_touches_status_or_configuration_is_heavy)
 		uint32_t offset, len;
 		bool heavy;
 	} cases[] = {
+		{ 0x44, 4, true },  { 0xc0, 4, true },	{ 0xc3, 1, true },
+		{ 0x41, 4, true },  { 0x48, 4, false }, { 0xc4, 4, false },
 		{ 0x70, 4, true },  { 0x70, 1, true },	{ 0x73, 1, true },
 		{ 0x6d, 4, true },  { 0x6c, 8, true },	{ 0x74, 4, false },
 		{ 0x6c, 4, false }, { 0x50, 4, false }, { 0x64, 4, false },
@@ -425,6 +628,15 @@ int main(void)
 		a_driver_starts_and_resets_the_device,
 		what_we_would_have_to_do_something_for_is_not_offered,
 		a_stock_back_end_is_served_by_eventfds,
+		values_are_not_promised_where_no_ring_keeps_them,
+		a_queue_has_the_size_that_the_back_end_takes,
+		packed_queues_start_with_their_wrap_counters,
+		a_queue_stops_and_starts_by_itself,
+		a_stock_back_end_gets_its_eventfds_with_the_queue,
+		a_back_end_that_hangs_up_at_a_queue_reset_is_buried,
+		a_queue_that_is_refused_anew_asks_for_a_reset,
+		eight_queues_are_all_there_is,
+		a_reset_shows_the_configuration_of_the_device,
 		configuration_is_as_large_as_the_back_end_says,
 		a_refused_start_asks_the_driver_for_a_reset,
 		a_back_end_that_hangs_up_is_buried_once,
@@ -436,6 +648,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	places_take(RF_FD_DEVICES + 1);
 	tcase_add_loop_test(tcase, back_ends_that_cannot_serve_are_refused, 0,
 			    RF_ARRAY_LEN(unfit));
 	suite_add_tcase(suite, tcase);

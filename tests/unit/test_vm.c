@@ -279,6 +279,76 @@ START_TEST(only_eventfds_become_interrupts)
 }
 END_TEST
 
+/* Reads by the page, writes as exits, and the swallowed one as neither. */
+START_TEST(a_page_of_registers_is_read_but_not_written)
+{
+	static const uint8_t code[] = {
+		0xbb, 0x00, 0x00, 0x00, 0xd0, /* mov $0xd0000000, %ebx */
+		0x8b, 0x03,		      /* mov (%ebx), %eax */
+		0xff, 0xc0,		      /* inc %eax */
+		0xc7, 0x43, 0x64, 0x01, 0x00, 0x00, 0x00, /* movl 1, 0x64() */
+		0x89, 0x43, 0x64,			  /* mov %eax, 0x64() */
+	};
+	static uint32_t page[1024] __attribute__((aligned(4096)));
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	const char *why = NULL;
+	uint64_t count = 0;
+
+	setup();
+	page[0] = 0x1234;
+	ck_assert_int_eq(vm_new(kvm, &mem, &vm), 0);
+	ck_assert(vm_has_register_pages(&vm, &why));
+	ck_assert_int_eq(vm_add_vcpus(&vm, kvm, 1), 0);
+	ck_assert_int_eq(vm_add_register_page(&vm, 3, 0xd0000000, page), 0);
+	ck_assert_int_eq(vm_swallow(&vm, event, 0xd0000064, 1), 0);
+	ck_assert_int_eq(memory_write(&mem, 0x100000, code, sizeof(code)), 0);
+	ck_assert_int_eq(enter(0x100000), 0);
+	while (__real_ioctl(RF_FD_VCPUS, KVM_RUN, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	ck_assert_uint_eq(vm.runs[0]->exit_reason, KVM_EXIT_MMIO);
+	ck_assert(vm.runs[0]->mmio.is_write);
+	ck_assert_uint_eq(vm.runs[0]->mmio.phys_addr, 0xd0000064);
+	ck_assert_uint_eq(vm.runs[0]->mmio.data[0], 0x35);
+	ck_assert_int_eq(rf_eventfd_take(event, &count), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_uint_eq(page[0x64 / 4], 0);
+}
+END_TEST
+
+START_TEST(a_kvm_without_pages_of_registers_is_told_apart)
+{
+	static const struct {
+		long cap;
+		const char *name;
+	} caps[] = {
+		{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" },
+		{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+	};
+	static uint32_t page[1024] __attribute__((aligned(4096)));
+	const char *why = NULL;
+	size_t i;
+
+	setup();
+	ck_assert_int_eq(vm_new(kvm, &mem, &vm), 0);
+	lie.request = KVM_CHECK_EXTENSION;
+	for (i = 0; i < RF_ARRAY_LEN(caps); i++) {
+		lie.arg = caps[i].cap;
+		ck_assert(!vm_has_register_pages(&vm, &why));
+		ck_assert_str_eq(why, caps[i].name);
+	}
+	lie.arg = 0;
+	lie.answer = -1;
+	lie.request = KVM_SET_USER_MEMORY_REGION;
+	ck_assert_int_eq(vm_add_register_page(&vm, 0, 0xd0000000, page), -EIO);
+	is_logged("KVM_SET_USER_MEMORY_REGION of registers: EIO");
+	ck_assert_int_eq(vm_swallow(&vm, kvm, 0xd0000064, 1), -EINVAL);
+	is_logged("KVM_IOEVENTFD: EINVAL");
+	/* In the way of the guest's memory. */
+	lie.request = 0;
+	ck_assert_int_eq(vm_add_register_page(&vm, 0, 0, page), -EEXIST);
+}
+END_TEST
+
 static void explain(const struct kvm_run *said, const char *line)
 {
 	*vm.runs[0] = *said;
@@ -357,6 +427,8 @@ int main(void)
 		what_is_no_kvm_is_refused,
 		the_old_ring_is_found_inside_the_mapping_or_not_at_all,
 		only_eventfds_become_interrupts,
+		a_page_of_registers_is_read_but_not_written,
+		a_kvm_without_pages_of_registers_is_told_apart,
 		why_a_processor_stopped_is_one_line,
 		an_entry_that_is_refused_is_told,
 	};

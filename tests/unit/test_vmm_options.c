@@ -48,6 +48,32 @@ START_TEST(what_the_launcher_writes_is_understood)
 }
 END_TEST
 
+START_TEST(registers_are_read_by_page_by_exits_or_as_is_best)
+{
+	static const char *const words[] = { "auto", "page", "exit" };
+	struct line l = { { REQUIRED, "--registers", "auto" } };
+	struct line none = { { "ringfence-vmm", "--memory", "2097152", "--cpus",
+			       "1", "--accel", "none", "--doorbell", "auto",
+			       "--devices", "1", "--registers", "exit" } };
+	char why[OPTIONS_WHY_BYTES];
+	struct options o;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		l.words[12] = words[i];
+		ck_assert_int_eq(parse(&l, &o, why), 0);
+		ck_assert_int_eq(o.registers, i);
+	}
+	ck_assert_int_eq(parse(&none, &o, why), 0);
+	ck_assert_int_eq(o.registers, OPTIONS_REGISTERS_EXIT);
+	none.words[12] = "auto";
+	ck_assert_int_eq(parse(&none, &o, why), 0);
+	l.words[11] = NULL;
+	ck_assert_int_eq(parse(&l, &o, why), 0);
+	ck_assert_int_eq(o.registers, OPTIONS_REGISTERS_AUTO);
+}
+END_TEST
+
 START_TEST(without_kvm_there_is_one_doorbell)
 {
 	struct line l = { { "ringfence-vmm", "--memory", "2097152", "--cpus",
@@ -92,6 +118,12 @@ static const struct {
 	{ { { "x", "--doorbell", "" } }, "--doorbell: \"\"" },
 	{ { { "x", "--initrd", "1" } }, "--initrd: \"1\" is not yes or no" },
 	{ { { "x", "--input", "tty" } }, "--input: \"tty\"" },
+	{ { { "x", "--registers", "pages" } },
+	  "--registers: \"pages\" is not auto, page or exit" },
+	{ { { "x", "--registers", "" } }, "--registers: \"\"" },
+	{ { { "x", "--memory", "2097152", "--cpus", "1", "--accel", "none",
+	      "--doorbell", "auto", "--devices", "1", "--registers", "page" } },
+	  "--accel none knows only --registers exit or auto" },
 	{ { { "x", "--memory", "2097152", "--cpus", "1", "--accel", "none",
 	      "--doorbell", "auto", "--devices", "1", "--initrd", "yes" } },
 	  "--accel none knows no --initrd" },
@@ -128,6 +160,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		what_the_launcher_writes_is_understood,
+		registers_are_read_by_page_by_exits_or_as_is_best,
 		without_kvm_there_is_one_doorbell,
 		help_needs_nothing_else,
 	};
