@@ -49,6 +49,10 @@
 /* After an accept or a start that failed for want of something. */
 #define PAUSE_MS 200
 
+/* How long to wait for the image, and between looks. */
+#define LOCK_MS 1000
+#define LOCK_STEP_MS 20
+
 /* Ids of the serving process where we may give it any: as the launcher's, a
  * range that no distribution hands out. */
 #define IDS_BASE 0x52460000u
@@ -230,19 +234,29 @@ static int refuse(const char *what, const char *why, int err)
 	return err;
 }
 
-/* A lock of the open file description: the serving processes have the same. */
+static void pause_ms(int ms)
+{
+	(void)poll(NULL, 0, ms);
+}
+
+/* A lock of the open file description: the serving processes have the same. If
+ * an earlier one of us was killed, its child may still be on its way out. */
 static int lock_image(const struct alone *a)
 {
 	struct flock lock = {
 		.l_type = a->read_only ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
+	int ms;
 
-	if (fcntl(a->disk, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
-		return refuse(a->image, "another process holds it", -EBUSY);
-	return refuse(a->image, "cannot be locked", -errno);
+	for (ms = 0; ms < LOCK_MS; ms += LOCK_STEP_MS) {
+		if (fcntl(a->disk, F_OFD_SETLK, &lock) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EACCES)
+			return refuse(a->image, "cannot be locked", -errno);
+		pause_ms(LOCK_STEP_MS);
+	}
+	return refuse(a->image, "another process holds it", -EBUSY);
 }
 
 static int open_image(struct alone *a)
@@ -471,11 +485,6 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 	a->pid = child.pid;
 	a->pidfd = child.pidfd;
 	return 0;
-}
-
-static void pause_ms(int ms)
-{
-	(void)poll(NULL, 0, ms);
 }
 
 /* Our copy of the connection is for hanging up when we are to end, and is

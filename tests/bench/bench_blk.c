@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,7 @@ int bench_blk(int argc, char **argv)
 		return err == BENCH_MISUSE ? BENCH_MISUSE : EXIT_SUCCESS;
 	table.rounds = o.rounds;
 	table.ms = o.ms;
+	table.is_silent = o.json && strcmp(o.json, "-") == 0;
 	if (!make_cells(&o, &table)) {
 		(void)fprintf(stderr,
 			      "ringfence-bench: more than %u "
@@ -104,6 +106,8 @@ int bench_blk(int argc, char **argv)
 			      BLK_CELLS_MAX);
 		return BENCH_MISUSE;
 	}
+	/* Whom we write to may go away: that is an error, not our end. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (!pin_client(&o))
 		return EXIT_FAILURE;
 	o.ticks_per_us = bench_ticks_per_us();

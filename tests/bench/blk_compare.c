@@ -118,12 +118,16 @@ static int measure_cell(struct contest *k, uint32_t cell)
 static int measure_memory(struct contest *k)
 {
 	uint32_t i;
-	int err = start_all(k, false);
+	int err = 0;
 
-	for (i = 0; !err && i < k->nr_peers; i++)
-		err = blk_measure_memory(k->o, k->peers[i].socket,
-					 &k->t->memory[i]);
-	stop_all(k);
+	/* One at a time: two of a kind would share what one has for itself. */
+	for (i = 0; !err && i < k->nr_peers; i++) {
+		err = blk_peer_start(&k->peers[i], k->o, false);
+		if (!err)
+			err = blk_measure_memory(k->o, k->peers[i].socket,
+						 &k->t->memory[i]);
+		blk_peer_stop(&k->peers[i]);
+	}
 	k->t->has_memory = !err;
 	return err;
 }

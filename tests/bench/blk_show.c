@@ -24,6 +24,8 @@ int blk_best_rival(const struct blk_table *t, uint32_t cell)
 
 void blk_show_heading(const struct blk_table *t)
 {
+	if (t->is_silent)
+		return;
 	(void)printf("%-9s %-8s %6s %5s  %-20s %9s %8s %9s %9s %9s %8s\n",
 		     "pattern", t->has_cache ? "cache" : "", "block", "depth",
 		     "back-end", "requests", "MiB/s", "p50", "p99", "p99.9",
@@ -59,6 +61,8 @@ void blk_show_cell(const struct blk_table *t, uint32_t cell)
 	const char *cache = c->direct ? "direct" : "buffered";
 	uint32_t i;
 
+	if (t->is_silent)
+		return;
 	for (i = 0; i < t->nr_peers; i++) {
 		if (i == 0)
 			(void)printf("%-9s %-8s %6g %5u  ",
@@ -79,6 +83,8 @@ void blk_show_memory(const struct blk_table *t)
 {
 	uint32_t i;
 
+	if (t->is_silent)
+		return;
 	(void)printf("\nmemory, connected and idle, all processes of it "
 		     "(KiB)\n%-20s %14s %14s\n",
 		     "back-end", "private dirty", "PSS");

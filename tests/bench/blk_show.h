@@ -22,6 +22,7 @@ struct blk_table {
 	struct usage_memory memory[BLK_PEERS_MAX];
 	bool is_rival[BLK_PEERS_MAX]; /* ratios are against these */
 	bool has_cache;		      /* buffered and direct mean something */
+	bool is_silent;		      /* standard output is for JSON */
 	uint32_t rounds;
 	uint64_t ms;
 };
