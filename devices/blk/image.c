@@ -21,7 +21,7 @@
 #define DIRECT_MAX 4096u /* of what bounce.c's buffers are aligned to */
 
 /* Not for appending either: pwritev would then ignore its offset. */
-static int check_mode(struct blk_image *image, bool direct)
+static int check_mode(struct blk_image *image)
 {
 	int flags = fcntl(RF_FD_BACKING, F_GETFL);
 	int mode = flags & O_ACCMODE;
@@ -35,10 +35,6 @@ static int check_mode(struct blk_image *image, bool direct)
 		return -EINVAL;
 	}
 	image->is_direct = flags & O_DIRECT;
-	if (direct && !image->is_direct) {
-		rf_log("image: not open for direct access");
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -131,12 +127,16 @@ int blk_image_measure(struct blk_image *image, bool read_only, bool direct)
 	int err;
 
 	image->read_only = read_only;
-	err = check_mode(image, direct);
+	err = check_mode(image);
 	if (err)
 		return err;
 	if (fstat(RF_FD_BACKING, &st) < 0)
 		return -errno;
 	err = measure(&st, &bytes);
+	if (!err && direct && !image->is_direct) {
+		rf_log("image: not open for direct access");
+		err = -EINVAL;
+	}
 	if (!err)
 		err = find_alignment(&st, image);
 	if (err)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <ringfence/fence.h>
+#include <ringfence/limits.h>
 #include <ringfence/report.h>
 #include <ringfence/ring.h>
 #include <ringfence/vhost_user.h>
@@ -65,8 +66,15 @@ struct rig {
 	int kick, call, err;
 	int ring_fd, wake;
 	struct rf_ring_page *ring;
-	bool by_ring; /* how rig_kick() rings */
+	bool by_ring;		  /* how rig_kick() rings */
+	struct rf_limits *limits; /* with "--limits" among the arguments */
 };
+
+/* Arguments for every program of the rig, and whether its image is opened anew
+ * with O_DIRECT: a suite is run over with other ones. */
+#define RIG_ARGS_MAX 4
+static const char *rig_args[RIG_ARGS_MAX];
+static bool rig_is_direct;
 
 /* For what also runs outside of a test, where check's own words end it all. */
 #define RIG_MUST(condition)                                            \
@@ -96,13 +104,40 @@ static inline void *rig_memfd(const char *name, uint64_t bytes, int *fd)
 	return map;
 }
 
+/* The same image, past the page cache. One that is to be refused stays as it
+ * is. */
+static inline int rig_direct_image(int image)
+{
+	int flags = fcntl(image, F_GETFL);
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
+	return open(path, (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK |
+				  O_DIRECT | O_CLOEXEC);
+}
+
+/* Those of the suite, then those of the test. Freed by rig_try_spawn. */
+static inline bool rig_make_args(char **argv, const char *const *extra)
+{
+	bool has_limits = false;
+	size_t i, n = 1;
+
+	for (i = 0; i < RIG_ARGS_MAX && rig_args[i]; i++)
+		argv[n++] = strdup(rig_args[i]);
+	for (i = 0; extra && extra[i]; i++) {
+		has_limits |= strcmp(extra[i], "--limits") == 0;
+		argv[n++] = strdup(extra[i]);
+	}
+	return has_limits;
+}
+
 /* Start the program on `image`. Extra arguments end with NULL. Returns what
  * rf_fence_spawn says. */
 static inline int rig_try_spawn(struct rig *r, int image,
 				const char *const *extra, const char **step)
 {
 	char name[] = "ringfence-blk";
-	char *argv[16] = { name };
+	char *argv[20] = { name };
 	struct rf_fence_spawn spawn = {
 		.name = "blk[0]",
 		.argv = argv,
@@ -112,11 +147,13 @@ static inline int rig_try_spawn(struct rig *r, int image,
 		.cgroup_fd = -1,
 		.trace = true,
 	};
-	int sv[2], log[2], report, err;
+	int sv[2], log[2], report, limits = -1, direct = -1, err;
 	size_t i;
 
-	for (i = 0; extra && extra[i]; i++)
-		argv[i + 1] = strdup(extra[i]);
+	if (rig_make_args(argv, extra))
+		RIG_MUST(rf_limits_new(&limits, &r->limits) == 0);
+	if (rig_is_direct)
+		direct = rig_direct_image(image);
 	RIG_MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0);
 	RIG_MUST(pipe2(log, O_CLOEXEC) == 0);
 	r->report = rig_memfd("report", RF_REPORT_BYTES, &report);
@@ -126,15 +163,19 @@ static inline int rig_try_spawn(struct rig *r, int image,
 	spawn.fds[0] = (struct rf_fence_fd){ log[1], RF_FD_LOG };
 	spawn.fds[1] = (struct rf_fence_fd){ sv[1], RF_FD_CONTROL };
 	spawn.fds[2] = (struct rf_fence_fd){ report, RF_FD_REPORT };
-	spawn.fds[3] = (struct rf_fence_fd){ image, RF_FD_BACKING };
-	spawn.nr_fds = 4;
+	spawn.fds[3] = (struct rf_fence_fd){ direct >= 0 ? direct : image,
+					     RF_FD_BACKING };
+	spawn.fds[4] = (struct rf_fence_fd){ limits, RF_FD_LIMITS };
+	spawn.nr_fds = limits >= 0 ? 5 : 4;
 	err = rf_fence_spawn(&spawn, &r->child, step);
 	close(spawn.exe_fd);
 	close(report);
 	close(log[1]);
 	close(sv[1]);
-	for (i = 0; extra && extra[i]; i++)
-		free(argv[i + 1]);
+	rf_fd_close(&limits);
+	rf_fd_close(&direct);
+	for (i = 1; argv[i]; i++)
+		free(argv[i]);
 	r->log = log[0];
 	r->sock = sv[0];
 	return err;
@@ -424,6 +465,97 @@ static inline const char *rig_why_not(void)
 	if (err == 0)
 		(void)rig_wait_end(&r);
 	return NULL;
+}
+
+struct rig_way {
+	const char *name;
+	const char *args[RIG_ARGS_MAX];
+	bool is_direct;
+};
+
+static const struct rig_way rig_ways[] = {
+	{ "sync", { "--io", "sync" }, false },
+	{ "uring", { "--io", "uring" }, false },
+	{ "sync, direct", { "--io", "sync", "--direct" }, true },
+	{ "uring, direct", { "--io", "uring", "--direct" }, true },
+};
+
+static inline void rig_set_way(const struct rig_way *way)
+{
+	memcpy(rig_args, way->args, sizeof(rig_args));
+	rig_is_direct = way->is_direct;
+}
+
+/* A plain file where tests have theirs, or -1; outside of a test. */
+static inline int rig_plain_image(const char *dir)
+{
+	char path[64];
+	int fd;
+
+	if (!dir) {
+		fd = memfd_create("image", MFD_CLOEXEC);
+	} else {
+		(void)snprintf(path, sizeof(path), "%s/rf-blk-XXXXXX", dir);
+		fd = mkostemp(path, O_CLOEXEC);
+		(void)unlink(path);
+	}
+	RIG_MUST(fd >= 0 && ftruncate(fd, 4096) == 0);
+	return fd;
+}
+
+/* Why this way cannot be gone here, or NULL: images are on disk and in memory,
+ * and both have to be there for O_DIRECT. */
+static inline const char *rig_why_not_way(const struct rig_way *way)
+{
+	const char *const dirs[] = { "/tmp", NULL };
+	struct rig r = { .ring_fd = -1 };
+	const char *step, *why = NULL;
+	int image, direct;
+	size_t i;
+
+	for (i = 0; way->is_direct && i < RF_ARRAY_LEN(dirs); i++) {
+		image = rig_plain_image(dirs[i]);
+		direct = rig_direct_image(image);
+		close(image);
+		if (direct < 0)
+			return "no O_DIRECT in a file system here";
+		close(direct);
+	}
+	rig_set_way(way);
+	image = rig_plain_image(NULL);
+	RIG_MUST(rig_try_spawn(&r, image, NULL, &step) == 0);
+	close(image);
+	close(r.sock);
+	if (rig_wait_end(&r).status != 0)
+		why = "no io_uring here";
+	close(r.log);
+	return why;
+}
+
+/* The suite in each way that can be gone here. */
+static inline int rig_run(const char *name, const TTest *const *tests,
+			  size_t nr)
+{
+	const char *why = rig_why_not();
+	int status = EXIT_SUCCESS;
+	size_t i;
+
+	if (why)
+		return unit_skip(name, why);
+	for (i = 0; i < RF_ARRAY_LEN(rig_ways); i++) {
+		why = rig_why_not_way(&rig_ways[i]);
+		if (why) {
+			printf("skipped: %s, %s: %s\n", name, rig_ways[i].name,
+			       why);
+			continue;
+		}
+		printf("%s, %s\n", name, rig_ways[i].name);
+		(void)fflush(stdout);
+		rig_set_way(&rig_ways[i]);
+		if (unit_run(name, tests, nr) != EXIT_SUCCESS)
+			status = EXIT_FAILURE;
+	}
+	return status;
 }
 
 #endif

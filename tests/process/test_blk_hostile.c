@@ -271,6 +271,9 @@ START_TEST(doorbells_come_through_the_ring)
 	/* The spare bell beside it. */
 	r.by_ring = false;
 	expect_served(&r);
+	/* Whoever was looking at memory hears it later. */
+	for (i = 0; i < 1000 && !atomic_load(&r.report->kicks); i++)
+		(void)usleep(1000);
 	ck_assert_uint_eq(atomic_load(&r.report->kicks), 1);
 	/* And through a reset, with no descriptor anew. */
 	r.by_ring = true;
@@ -691,18 +694,6 @@ static void say_garbage(struct rig *r)
 	ck_assert_int_eq(write(r->sock, "GET / HTTP/1.1\r\n\r\n", 18), 18);
 }
 
-static void say_kick_that_is_none(struct rig *r)
-{
-	/* A pipe that can be read: it would wake us for ever. */
-	int p[2];
-
-	ck_assert_int_eq(pipe(p), 0);
-	ck_assert_int_eq(write(p[1], "x", 1), 1);
-	put_u64(r, VHOST_USER_SET_VRING_KICK, 0, p[0]);
-	close(p[0]);
-	close(p[1]);
-}
-
 START_TEST(a_lie_of_the_front_end_ends_the_program_with_a_line)
 {
 	static void (*const lies[])(struct rig * r) = {
@@ -711,7 +702,6 @@ START_TEST(a_lie_of_the_front_end_ends_the_program_with_a_line)
 		say_unoffered_protocol, say_descriptor_for_nothing,
 		say_unnegotiated,	say_nothing_known,
 		say_memory_that_wraps,	say_garbage,
-		say_kick_that_is_none,
 	};
 	int image = rig_image(NULL, SECTORS);
 	struct rig r;
@@ -723,6 +713,29 @@ START_TEST(a_lie_of_the_front_end_ends_the_program_with_a_line)
 		ck_assert_int_eq(rig_exit_status(&r), 1);
 		RIG_ASSERT_LOGGED(&r, "rf-blk: ");
 	}
+	close(image);
+}
+END_TEST
+
+/* Kicks are edges and never read: one that is always readable wakes once. */
+START_TEST(a_kick_that_is_no_eventfd_keeps_nobody_awake)
+{
+	int image = rig_image(NULL, SECTORS);
+	uint64_t wakeups;
+	struct rig r;
+	int p[2];
+
+	rig_spawn(&r, image, NULL);
+	ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+	ck_assert_int_eq(write(p[1], "x", 1), 1);
+	put_u64(&r, VHOST_USER_SET_VRING_KICK, 0, p[0]);
+	(void)ask_u64(&r, VHOST_USER_GET_FEATURES);
+	wakeups = atomic_load(&r.report->wakeups);
+	(void)usleep(50000);
+	ck_assert_uint_le(atomic_load(&r.report->wakeups), wakeups + 1);
+	close(p[0]);
+	close(p[1]);
+	rig_end(&r);
 	close(image);
 }
 END_TEST
@@ -784,12 +797,10 @@ int main(void)
 		a_front_end_without_protocol_features_is_served,
 		a_bad_queue_without_answers_breaks_the_device,
 		a_lie_of_the_front_end_ends_the_program_with_a_line,
+		a_kick_that_is_no_eventfd_keeps_nobody_awake,
 		half_a_message_ends_the_program,
 		a_sealed_program_ends_in_order,
 	};
-	const char *why = rig_why_not();
 
-	if (why)
-		return unit_skip("test_blk_hostile", why);
-	return unit_run("blk_hostile", tests, RF_ARRAY_LEN(tests));
+	return rig_run("blk_hostile", tests, RF_ARRAY_LEN(tests));
 }
