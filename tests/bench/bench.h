@@ -8,11 +8,13 @@
 #include <ringfence/base.h>
 
 #define BENCH_MISUSE 2
+#define BENCH_SKIPPED 77
 
 /* Each returns the program's exit status. */
 int bench_ring(int argc, char **argv);
 int bench_doorbell(int argc, char **argv);
 int bench_blk(int argc, char **argv);
+int bench_exits(int argc, char **argv);
 
 /* Sorts samples; the value that `percent` of them do not exceed. 0 if there
  * are none. */

@@ -15,6 +15,8 @@ static const struct {
 	{ "ring", bench_ring, "drain the ring, in one process and across two" },
 	{ "doorbell", bench_doorbell,
 	  "from a guest's notify write to the device process, kind by kind" },
+	{ "exits", bench_exits,
+	  "exits to userspace for a request, by doorbell and registers" },
 	{ "blk", bench_blk,
 	  "a vhost-user-blk back-end, and ours against another" },
 };
