@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VRING_GPA UINT64_C(0x100000)
 #define VRING_RAM_BYTES (UINT64_C(4) << 20)
