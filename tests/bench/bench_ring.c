@@ -6,7 +6,8 @@
  * the entries are in its cache. "two processes": another process fills the
  * shared page, each drain starts when it is full, so every line of it comes
  * from the other CPU. In these two only the drains are timed. "streaming": both
- * run freely, and the time is that of the whole, pushing included.
+ * run freely, and the time is that of the whole, pushing included. The latency
+ * at the end is ring_latency.c's.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -23,8 +24,11 @@
 #include <ringfence/ring.h>
 
 #include "bench/bench.h"
+#include "bench/ring_latency.h"
 
 #define ROUNDS_MAX 1001u
+/* Of the entries of a round, as many doorbells for the latency. */
+#define DOORBELL_SHARE 10u
 /* Then somebody else may need this CPU to make progress. */
 #define SPINS_BEFORE_YIELD 2000u
 
@@ -263,6 +267,31 @@ static void print_row(size_t row, const struct summary *s, bool json)
 			     (double)s->per_pass_x10 / 10);
 }
 
+static bool show_latency(uint64_t doorbells, bool json)
+{
+	static struct histogram h;
+	bool pinned = false;
+
+	if (ring_latency(doorbells, &h, &pinned))
+		return false;
+	if (json)
+		(void)printf("],\"latency\":{\"doorbells\":%llu,"
+			     "\"pinned\":%s,\"median_ns\":%llu,"
+			     "\"p99_ns\":%llu}}\n",
+			     (unsigned long long)h.nr,
+			     pinned ? "true" : "false",
+			     (unsigned long long)histogram_percentile(&h, 500),
+			     (unsigned long long)histogram_percentile(&h, 990));
+	else
+		(void)printf("\ndoorbell to callback, the device polling, two "
+			     "%sprocesses: median %llu ns, 99th percentile "
+			     "%llu ns\n",
+			     pinned ? "pinned " : "",
+			     (unsigned long long)histogram_percentile(&h, 500),
+			     (unsigned long long)histogram_percentile(&h, 990));
+	return true;
+}
+
 static int run(uint64_t entries, uint64_t rounds, bool json)
 {
 	size_t i;
@@ -288,8 +317,13 @@ static int run(uint64_t entries, uint64_t rounds, bool json)
 		}
 		print_row(i, &summary, json);
 	}
-	if (json)
-		(void)printf("]}\n");
+	(void)fflush(stdout);
+	if (!show_latency(entries / DOORBELL_SHARE, json)) {
+		(void)fprintf(stderr,
+			      "ringfence-bench: latency: the ring lost or "
+			      "turned round an entry\n");
+		return EXIT_FAILURE;
+	}
 	return EXIT_SUCCESS;
 }
 
@@ -300,7 +334,8 @@ static const char help[] =
 	"               (default 9)\n"
 	"  --json       for programs\n"
 	"All times are ns an entry. Each entry is checked to be the next "
-	"one.\n";
+	"one.\nLast the time from a tenth as many doorbells, one by one, to "
+	"the callback of a\ndevice that polls.\n";
 
 int bench_ring(int argc, char **argv)
 {

@@ -96,6 +96,15 @@ static bool ring_once(struct shared *s, uint64_t number)
 	return rf_ring_push(&s->page, &entry) == 0;
 }
 
+/* It stays to be waited for. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid == pid;
+}
+
 /* False: the device is gone. */
 static bool ring_all(struct shared *s, uint64_t doorbells, pid_t device)
 {
@@ -113,7 +122,7 @@ static bool ring_all(struct shared *s, uint64_t doorbells, pid_t device)
 		while (s->called < i) {
 			relax(&spins);
 			if (spins % (SPINS_BEFORE_YIELD * 64) == 0 &&
-			    waitpid(device, NULL, WNOHANG) != 0)
+			    has_ended(device))
 				return false;
 		}
 	}
