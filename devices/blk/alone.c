@@ -217,8 +217,8 @@ static void parse(struct alone *a, int argc, char **argv)
 		a->direct |= strcmp(argv[i], "--direct") == 0;
 		pass_on(a, argv[i]);
 	}
-	if (!a->image)
-		die_of_usage("is needed with --socket", "--image");
+	if (!a->socket || !a->image)
+		die_of_usage("needs the other one", "--socket and --image");
 	if (strlen(a->socket) >= sizeof(((struct sockaddr_un){ 0 }).sun_path))
 		die_of_usage("is too long for the name of a socket", a->socket);
 	a->has_limits = a->limits[0] || a->limits[2];
@@ -397,14 +397,20 @@ static int make_limits(struct alone *a)
 /* Are all ids of the range ours to give? In a container they may not be. */
 static bool has_mapped(const char *path)
 {
-	unsigned int inside, outside, nr;
 	bool found = false;
+	char line[128];
 	FILE *f = fopen(path, "re");
 
-	while (f && !found &&
-	       fscanf(f, "%u %u %u", &inside, &outside, &nr) == 3)
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		char *at = line;
+		uint64_t inside = strtoull(at, &at, 10);
+		uint64_t nr;
+
+		(void)strtoull(at, &at, 10); /* outside */
+		nr = strtoull(at, &at, 10);
 		found = IDS_BASE >= inside &&
-			IDS_BASE + IDS_RANGE - inside <= nr;
+			IDS_BASE + UINT64_C(1) * IDS_RANGE - inside <= nr;
+	}
 	if (f)
 		(void)fclose(f);
 	return found;
@@ -542,7 +548,7 @@ static void take_ends(struct alone *a)
 	struct rf_fence_end end;
 
 	while (rf_fence_reap(&end) == 0) {
-		if (end.pid != a->pid)
+		if (end.pid != a->pid || !a->report)
 			continue;
 		tell_end(a, &end);
 		drop_report(a);

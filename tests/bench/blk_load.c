@@ -332,7 +332,7 @@ int blk_load_run(struct blk_client *c, const struct blk_load *load,
 	r.nr_blocks = span / load->block_bytes;
 	/* Twice as many blocks as requests: one that is free is soon found. */
 	if (load->depth > c->depth || load->block_bytes > c->block_bytes ||
-	    r.nr_blocks < 2u * load->depth * c->nr_queues)
+	    r.nr_blocks < UINT64_C(2) * load->depth * c->nr_queues)
 		return -EINVAL;
 	if (load->verify)
 		err = prepare(&r);

@@ -175,8 +175,8 @@ static int compare(const void *a, const void *b)
 void blk_sample_median(const struct blk_sample *samples, uint32_t nr,
 		       struct blk_sample *out)
 {
-	double medians[BLK_SAMPLE_FIELDS];
-	double column[BLK_ROUNDS_MAX];
+	double medians[BLK_SAMPLE_FIELDS] = { 0 };
+	double column[BLK_ROUNDS_MAX] = { 0 };
 	size_t field;
 	uint32_t i;
 

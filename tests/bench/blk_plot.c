@@ -23,8 +23,6 @@
 #define PANEL_HEIGHT 270u
 #define HEADER_HEIGHT 90u
 
-extern char **environ;
-
 /* What a panel shows. */
 struct measure {
 	const char *label;
@@ -246,7 +244,7 @@ static int draw(const struct blk_table *t, const char *path)
 	rf_autofd from = -1, to = -1;
 	int ends[2];
 	int status = 1;
-	pid_t pid;
+	pid_t pid = 0;
 	int err;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)

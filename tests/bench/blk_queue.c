@@ -49,13 +49,14 @@ static uint64_t desc_bytes(uint16_t size)
 
 static uint64_t ring_bytes(uint16_t size)
 {
-	return page_up((RING_ENTRIES + USED_WORDS * size + 1) *
+	return page_up((RING_ENTRIES + (uint64_t)USED_WORDS * size + 1) *
 		       sizeof(uint16_t));
 }
 
 static uint64_t tables_bytes(uint16_t size)
 {
-	return page_up(BLK_QUEUE_PARTS * size * sizeof(struct blk_desc));
+	return page_up((uint64_t)BLK_QUEUE_PARTS * size *
+		       sizeof(struct blk_desc));
 }
 
 uint64_t blk_queue_bytes(uint16_t size)
@@ -90,6 +91,12 @@ void blk_queue_init(struct blk_queue *q, uint16_t size, void *memory,
 	blk_queue_disarm(q);
 }
 
+/* Where a slot's own table begins, in descriptors. */
+static size_t table_of(uint16_t slot)
+{
+	return (size_t)BLK_QUEUE_PARTS * slot;
+}
+
 /* The parts of a request as descriptors, chained by index from `at` on where
  * that is wanted. Returns how many. */
 static uint16_t fill_parts(struct blk_desc out[BLK_QUEUE_PARTS],
@@ -118,9 +125,8 @@ static void offer_split(struct blk_queue *q, uint16_t slot,
 {
 	uint16_t head = q->indirect ? slot : (uint16_t)(slot * BLK_QUEUE_PARTS);
 	uint16_t from = q->indirect ? 0 : head;
-	struct blk_desc *table = q->indirect
-					 ? q->tables + BLK_QUEUE_PARTS * slot
-					 : q->desc + head;
+	struct blk_desc *table = q->indirect ? q->tables + table_of(slot)
+					     : q->desc + head;
 	uint16_t n = fill_parts(table, rq);
 	uint16_t i;
 
@@ -128,8 +134,7 @@ static void offer_split(struct blk_queue *q, uint16_t slot,
 		table[i].next = (uint16_t)(from + i + 1);
 	if (q->indirect)
 		q->desc[head] = (struct blk_desc){
-			.addr = q->tables_gpa +
-				BLK_QUEUE_PARTS * slot * sizeof(*table),
+			.addr = q->tables_gpa + table_of(slot) * sizeof(*table),
 			.len = n * (uint32_t)sizeof(*table),
 			.flags = DESC_INDIRECT,
 		};
@@ -166,7 +171,7 @@ static void offer_packed(struct blk_queue *q, uint16_t slot,
 			 const struct blk_queue_request *rq)
 {
 	struct blk_desc parts[BLK_QUEUE_PARTS];
-	struct blk_desc *table = q->tables + BLK_QUEUE_PARTS * slot;
+	struct blk_desc *table = q->tables + table_of(slot);
 	uint16_t n = fill_parts(parts, rq);
 	uint16_t i;
 
@@ -182,14 +187,14 @@ static void offer_packed(struct blk_queue *q, uint16_t slot,
 			.len = parts[i].len,
 			.next = parts[i].flags & DESC_WRITE,
 		};
-	put_packed(q,
-		   (struct blk_desc){
-			   .addr = q->tables_gpa +
-				   BLK_QUEUE_PARTS * slot * sizeof(*table),
-			   .len = n * (uint32_t)sizeof(*table),
-			   .flags = DESC_INDIRECT,
-		   },
-		   slot);
+	put_packed(
+		q,
+		(struct blk_desc){
+			.addr = q->tables_gpa + table_of(slot) * sizeof(*table),
+			.len = n * (uint32_t)sizeof(*table),
+			.flags = DESC_INDIRECT,
+		},
+		slot);
 }
 
 void blk_queue_offer(struct blk_queue *q, uint16_t slot,

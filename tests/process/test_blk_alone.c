@@ -605,6 +605,8 @@ START_TEST(wrong_arguments_end_it_before_anything_is_made)
 		{ "--bytes", NULL },
 		{ "--serial", "longer than twenty characters", NULL },
 		{ "--queues", "0", NULL },
+		{ "--socket", NULL },
+		{ "--image", NULL },
 	};
 	struct server s;
 	size_t i;
