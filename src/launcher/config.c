@@ -185,6 +185,14 @@ static int read_doorbell(const struct config_item *it)
 				 json_string_value(it->value), it->c);
 }
 
+static int read_registers(const struct config_item *it)
+{
+	char at[CONFIG_PATH_BYTES + 64];
+
+	return settings_registers(it->s, where(it, at, sizeof(at)),
+				  json_string_value(it->value), it->c);
+}
+
 static int read_append(const struct config_item *it)
 {
 	return config_read_text(it, it->s->append, sizeof(it->s->append));
@@ -289,6 +297,7 @@ static int read_top(const struct config_item *it)
 		{ "cpus", JSON_INTEGER, read_cpus },
 		{ "accel", JSON_STRING, read_accel },
 		{ "doorbell", JSON_STRING, read_doorbell },
+		{ "registers", JSON_STRING, read_registers },
 		{ "append", JSON_STRING, read_append },
 		{ "console", JSON_TRUE, read_console },
 		{ "on_device_death", JSON_STRING, read_device_death },

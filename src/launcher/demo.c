@@ -32,7 +32,8 @@
 #define ROUNDS 2u
 
 static const char demo_help[] =
-	"usage: ringfence demo [--accel auto|kvm|none]\n"
+	"usage: ringfence demo [--accel auto|kvm|none] [--registers "
+	"auto|page|exit]\n"
 	"\n"
 	"Run the built-in guest once by each kind of doorbell that works here, "
 	"its scratch\ndisk served by a process in a fence of its own. Show who "
@@ -43,14 +44,18 @@ static const char demo_help[] =
 	"  entries    of them, taken from the ring by the device process\n"
 	"  kicks      eventfds taken by the device process\n"
 	"  exits      notify writes that left the kernel for the vCPU process\n"
+	"  exits/io   register accesses and notify writes that did, since the "
+	"driver\n"
+	"             started, for each request\n"
 	"  compared   bytes the guest read back and found as written\n"
 	"  time       from go to the guest's end\n"
 	"  start-up   from exec to sealed, vCPU process and block device\n";
 
-enum { OPT_ACCEL = 1, OPT_HELP };
+enum { OPT_ACCEL = 1, OPT_REGISTERS, OPT_HELP };
 
 static const struct option_spec specs[] = {
 	{ "--accel", true, OPT_ACCEL },
+	{ "--registers", true, OPT_REGISTERS },
 	{ "--help", false, OPT_HELP },
 };
 
@@ -73,6 +78,8 @@ struct result {
 	uint64_t kicks;
 	uint64_t foreign;
 	uint64_t exits_notify;
+	uint64_t exits_mmio;
+	uint64_t exits_setup;
 	uint64_t compared;
 	uint64_t requests;
 	uint64_t run_ns;
@@ -99,6 +106,8 @@ static void fill_result(struct result *r, const struct vm *vm, int status)
 	r->doorbells = VM_REPORT(vmm, notified);
 	r->compared = VM_REPORT(vmm, compared_bytes);
 	r->exits_notify = VM_REPORT(vmm, exits_notify);
+	r->exits_mmio = VM_REPORT(vmm, exits_mmio);
+	r->exits_setup = VM_REPORT(vmm, exits_setup);
 	r->entries = VM_REPORT(blk, ring_entries);
 	r->kicks = VM_REPORT(blk, kicks);
 	r->foreign = VM_REPORT(blk, foreign);
@@ -109,14 +118,21 @@ static void fill_result(struct result *r, const struct vm *vm, int status)
 	r->filled = true;
 }
 
-static int fill_settings(struct settings *s, enum settings_accel accel,
+/* What the command line said, the same for every kind. */
+struct wish {
+	enum settings_accel accel;
+	enum settings_registers registers;
+};
+
+static int fill_settings(struct settings *s, const struct wish *wish,
 			 enum rf_doorbell_kind kind, int disk,
 			 struct complaint *c)
 {
 	int err;
 
 	settings_defaults(s);
-	s->accel = accel;
+	s->accel = wish->accel;
+	s->registers = wish->registers;
 	s->doorbell = (int)kind;
 	s->who = true;
 	s->memory_bytes = 32u << 20;
@@ -127,7 +143,7 @@ static int fill_settings(struct settings *s, enum settings_accel accel,
 }
 
 /* In the forked child. Our death ends it like a signal to itself would. */
-static int run_one(enum settings_accel accel, enum rf_doorbell_kind kind,
+static int run_one(const struct wish *wish, enum rf_doorbell_kind kind,
 		   int disk, pid_t parent, struct result *r)
 {
 	static struct settings s;
@@ -138,7 +154,7 @@ static int run_one(enum settings_accel accel, enum rf_doorbell_kind kind,
 
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		return SAY_FAILED;
-	if (fill_settings(&s, accel, kind, disk, &c) < 0 ||
+	if (fill_settings(&s, wish, kind, disk, &c) < 0 ||
 	    settings_check(&s, &c) < 0 || images_open(&s, &im, &c) < 0) {
 		say("demo: %s", c.text);
 		return SAY_FAILED;
@@ -230,7 +246,7 @@ static struct result *share_result(void)
 }
 
 /* One kind, from fork to verdict. Returns the signal that ended us, or 0. */
-static int run_kind(struct row *row, enum settings_accel accel,
+static int run_kind(struct row *row, const struct wish *wish,
 		    enum rf_doorbell_kind kind, const sigset_t *set)
 {
 	struct result *shared = share_result();
@@ -252,7 +268,7 @@ static int run_kind(struct row *row, enum settings_accel accel,
 	(void)fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		_exit(run_one(accel, kind, disk, us, shared));
+		_exit(run_one(wish, kind, disk, us, shared));
 	if (pid > 0) {
 		signal = wait_for(pid, &wstatus, set);
 		row->r = *shared;
@@ -270,13 +286,25 @@ static double ms(uint64_t ns)
 	return (double)ns / 1e6;
 }
 
+static const char *per_request(const struct result *r, char text[16])
+{
+	double value;
+
+	(void)snprintf(text, 16, "?");
+	if (report_exits_per_request(r->exits_mmio, r->exits_setup, r->requests,
+				     &value))
+		(void)snprintf(text, 16, "%.2f", value);
+	return text;
+}
+
 static void print_table(const struct row *rows, size_t nr)
 {
+	char exits[16];
 	size_t i;
 
-	(void)printf("\n%-11s %9s %8s %6s %6s %9s %10s %17s  %s\n", "kind",
+	(void)printf("\n%-11s %9s %8s %6s %6s %9s %8s %10s %17s  %s\n", "kind",
 		     "doorbells", "entries", "kicks", "exits", "compared",
-		     "time", "start-up vmm, blk", "verdict");
+		     "exits/io", "time", "start-up vmm, blk", "verdict");
 	for (i = 0; i < nr; i++) {
 		const struct result *r = &rows[i].r;
 
@@ -287,14 +315,15 @@ static void print_table(const struct row *rows, size_t nr)
 		}
 		(void)printf("%-11s %9" PRIu64 " %8" PRIu64 " %6" PRIu64
 			     " %6" PRIu64 " %9" PRIu64
-			     " %7.1f ms %6.1f, %5.1f ms  %s\n",
+			     " %8s %7.1f ms %6.1f, %5.1f ms  %s\n",
 			     rows[i].kind, r->doorbells, r->entries, r->kicks,
-			     r->exits_notify, r->compared, ms(r->run_ns),
+			     r->exits_notify, r->compared,
+			     per_request(r, exits), ms(r->run_ns),
 			     ms(r->vmm_ns), ms(r->blk_ns), rows[i].verdict);
 	}
 }
 
-static int run_all(enum settings_accel accel)
+static int run_all(const struct wish *wish)
 {
 	static struct host host;
 	static struct row rows[RF_DOORBELL_NR_KINDS];
@@ -304,11 +333,11 @@ static int run_all(enum settings_accel accel)
 	size_t i;
 
 	host_look(&host);
-	if (accel == SETTINGS_ACCEL_KVM && !host.kvm.there) {
+	if (wish->accel == SETTINGS_ACCEL_KVM && !host.kvm.there) {
 		say("demo: %s; or say --accel none", host.kvm.text);
 		return SAY_FAILED;
 	}
-	if (accel == SETTINGS_ACCEL_NONE)
+	if (wish->accel == SETTINGS_ACCEL_NONE)
 		rf_doorbell_probe(-1, &host.doorbells);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
@@ -321,7 +350,7 @@ static int run_all(enum settings_accel accel)
 
 		row->kind = rf_doorbell_kind_name(order[i]);
 		if (host.doorbells.works[order[i]]) {
-			signal = run_kind(row, accel, order[i], &set);
+			signal = run_kind(row, wish, order[i], &set);
 			all_ok = all_ok && row->ok;
 			continue;
 		}
@@ -353,6 +382,9 @@ int cmd_demo(int argc, char *const *argv)
 		}
 		if (o.id == OPT_ACCEL)
 			ret = settings_accel(&s, "--accel", o.value, &c);
+		else if (o.id == OPT_REGISTERS)
+			ret = settings_registers(&s, "--registers", o.value,
+						 &c);
 		else
 			ret = complain(&c, "takes no \"%.40s\"", o.value);
 		if (ret < 0)
@@ -362,5 +394,5 @@ int cmd_demo(int argc, char *const *argv)
 		say("demo: %s", c.text);
 		return SAY_USAGE;
 	}
-	return run_all(s.accel);
+	return run_all(&(struct wish){ s.accel, s.registers });
 }

@@ -46,6 +46,7 @@ static void look_at_kvm(struct host *h)
 
 	if (images_open_kvm(&fd, why, sizeof(why)) < 0) {
 		tell(&h->kvm, false, "%s", why);
+		tell(&h->registers, false, "needs KVM");
 		rf_doorbell_probe(-1, &h->doorbells);
 		return;
 	}
@@ -53,6 +54,12 @@ static void look_at_kvm(struct host *h)
 		tell(&h->kvm, false, "/dev/kvm opens, but makes no VM");
 	else
 		tell(&h->kvm, true, "/dev/kvm makes VMs");
+	if (images_has_register_pages(fd))
+		tell(&h->registers, true,
+		     "guests read device registers without an exit");
+	else
+		tell(&h->registers, false,
+		     "this KVM has no read-only memory or no ioeventfd");
 }
 
 /* Until the one child has ended. A process that only prints its version is

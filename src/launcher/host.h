@@ -16,9 +16,10 @@ struct host_thing {
 struct host {
 	struct host_thing kvm;
 	struct rf_doorbell_offer doorbells;
-	struct host_thing fence;   /* all namespaces, around a real process */
-	struct host_thing ptrace;  /* of that process */
-	struct host_thing seccomp; /* filters that kill the process */
+	struct host_thing registers; /* read without an exit */
+	struct host_thing fence;     /* all namespaces, around a real process */
+	struct host_thing ptrace;    /* of that process */
+	struct host_thing seccomp;   /* filters that kill the process */
 	struct host_thing landlock;
 	struct host_thing cgroup;
 	struct host_thing ids; /* a uid for each process */

@@ -235,6 +235,24 @@ static int check_doorbell(const struct settings *s, int kvm,
 			offer.why[s->doorbell]);
 }
 
+bool images_has_register_pages(int kvm)
+{
+	return ioctl(kvm, KVM_CHECK_EXTENSION, (long)KVM_CAP_READONLY_MEM) >
+		       0 &&
+	       ioctl(kvm, KVM_CHECK_EXTENSION, (long)KVM_CAP_IOEVENTFD) > 0;
+}
+
+static int check_registers(const struct settings *s, int kvm,
+			   struct complaint *c)
+{
+	if (s->registers != SETTINGS_REGISTERS_PAGE ||
+	    images_has_register_pages(kvm))
+		return 0;
+	return complain(c, "registers page does not work here: this host's KVM "
+			   "has no read-only memory or no ioeventfd; take exit "
+			   "or auto");
+}
+
 static int open_kvm(const struct settings *s, struct images *im,
 		    struct complaint *c)
 {
@@ -243,8 +261,10 @@ static int open_kvm(const struct settings *s, struct images *im,
 	if (s->accel == SETTINGS_ACCEL_NONE)
 		return 0;
 	err = images_open_kvm(&im->kvm, im->why_no_kvm, sizeof(im->why_no_kvm));
-	if (!err)
-		return check_doorbell(s, im->kvm, c);
+	if (!err) {
+		err = check_registers(s, im->kvm, c);
+		return err ? err : check_doorbell(s, im->kvm, c);
+	}
 	if (s->accel == SETTINGS_ACCEL_KVM)
 		return complain(c, "%s; or say --accel none", im->why_no_kvm);
 	if (strcmp(s->kernel, SETTINGS_BUILTIN) != 0)
@@ -254,6 +274,9 @@ static int open_kvm(const struct settings *s, struct images *im,
 	    s->doorbell != RF_DOORBELL_EXIT)
 		return complain(c, "doorbell %s needs KVM: %s",
 				settings_doorbell_name(s->doorbell),
+				im->why_no_kvm);
+	if (s->registers == SETTINGS_REGISTERS_PAGE)
+		return complain(c, "registers page needs KVM: %s",
 				im->why_no_kvm);
 	im->stands_in = true;
 	return 0;

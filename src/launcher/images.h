@@ -35,6 +35,8 @@ RF_MUST_CHECK int images_open_disk(const struct settings_disk *disk, int *out,
 
 /* /dev/kvm, open, with the API version all kernels have had since 2007. */
 RF_MUST_CHECK int images_open_kvm(int *out, char *why, size_t cap);
+/* Can its guests read device registers without an exit? */
+bool images_has_register_pages(int kvm);
 
 /* A program of ours, from the directory this one was started from. */
 RF_MUST_CHECK int images_open_program(const char *name, int *out,

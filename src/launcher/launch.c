@@ -272,6 +272,7 @@ static int spawn_vmm(struct vm *vm, const struct settings *s,
 	add_pair(&a, "--cpus", cpus);
 	add_pair(&a, "--accel", im->kvm < 0 ? "none" : "kvm");
 	add_pair(&a, "--doorbell", settings_doorbell_name(s->doorbell));
+	add_pair(&a, "--registers", settings_registers_name(s->registers));
 	add_pair(&a, "--devices", devices);
 	if (im->initrd >= 0)
 		add_pair(&a, "--initrd", "yes");

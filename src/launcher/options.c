@@ -46,6 +46,12 @@ const char options_run_help[] =
 	"ioeventfd,\n"
 	"                       coalesced, exit; `ringfence probe` tells which "
 	"work here\n"
+	"  --registers HOW      auto (default: page where that works), page: "
+	"the "
+	"guest reads\n"
+	"                       device registers without an exit; exit: the "
+	"vCPU process\n"
+	"                       answers\n"
 	"  --on-device-death W  end (default): the guest ends with status 1, "
 	"for devices\n"
 	"                       cannot be restarted yet; keep: it runs on\n"
@@ -70,6 +76,7 @@ enum {
 	OPT_CONSOLE,
 	OPT_ACCEL,
 	OPT_DOORBELL,
+	OPT_REGISTERS,
 	OPT_DEVICE_DEATH,
 	OPT_CONFIG,
 	OPT_HELP_CONFIG,
@@ -88,6 +95,7 @@ static const struct option_spec run_specs[] = {
 	{ "--console", false, OPT_CONSOLE },
 	{ "--accel", true, OPT_ACCEL },
 	{ "--doorbell", true, OPT_DOORBELL },
+	{ "--registers", true, OPT_REGISTERS },
 	{ "--on-device-death", true, OPT_DEVICE_DEATH },
 	{ "--config", true, OPT_CONFIG },
 	{ "--help-config", false, OPT_HELP_CONFIG },
@@ -224,6 +232,8 @@ static int apply(struct settings *s, const struct option *o,
 		return settings_accel(s, "--accel", o->value, c);
 	case OPT_DOORBELL:
 		return settings_doorbell(s, "--doorbell", o->value, c);
+	case OPT_REGISTERS:
+		return settings_registers(s, "--registers", o->value, c);
 	case OPT_DEVICE_DEATH:
 		return settings_device_death(s, "--on-device-death", o->value,
 					     c);

@@ -36,6 +36,7 @@ static const struct {
 	size_t offset;
 } things[] = {
 	{ "kvm", "kvm", offsetof(struct host, kvm) },
+	{ "register page", "register_page", offsetof(struct host, registers) },
 	{ "namespaces", "namespaces", offsetof(struct host, fence) },
 	{ "seccomp", "seccomp", offsetof(struct host, seccomp) },
 	{ "naming killed calls", "ptrace", offsetof(struct host, ptrace) },

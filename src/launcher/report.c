@@ -27,6 +27,7 @@ static const struct {
 	FIELD(foreign),	       FIELD(requests),	    FIELD(bytes_read),
 	FIELD(bytes_written),  FIELD(interrupts),   FIELD(resets),
 	FIELD(exits),	       FIELD(exits_mmio),   FIELD(exits_notify),
+	FIELD(exits_register), FIELD(exits_ack),    FIELD(exits_setup),
 	FIELD(rescans),	       FIELD(guest_status), FIELD(notified),
 	FIELD(compared_bytes),
 #undef FIELD
@@ -38,6 +39,20 @@ uint64_t report_startup_ns(const struct vm *vm, uint32_t index)
 	const uint64_t sealed = VM_REPORT(proc, sealed_ns);
 
 	return sealed > proc->exec_ns ? sealed - proc->exec_ns : 0;
+}
+
+const char *report_registers(const struct vm *vm)
+{
+	return VM_REPORT(&vm->procs[0], register_pages) == 2 ? "page" : "exit";
+}
+
+bool report_exits_per_request(uint64_t exits, uint64_t setup, uint64_t requests,
+			      double *out)
+{
+	if (requests == 0 || setup > exits)
+		return false;
+	*out = (double)(exits - setup) / (double)requests;
+	return true;
 }
 
 static void add_process(struct text *t, const struct vm *vm, uint32_t index)
@@ -68,6 +83,7 @@ void report_write(const struct vm *vm, int fd)
 	text_add(&t, "{\"accel\":\"%s\",\"doorbell\":",
 		 vm->stands_in ? "none" : "kvm");
 	text_add_json(&t, settings_doorbell_name((int)vm->doorbell));
+	text_add(&t, ",\"registers\":\"%s\"", report_registers(vm));
 	text_add(&t, ",\"ended\":%s,\"guest_status\":%u,\"run_ns\":%" PRIu64,
 		 vm->ended ? "true" : "false", vm->guest_status,
 		 vm->end_ns - vm->go_ns);

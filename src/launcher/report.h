@@ -10,6 +10,14 @@
 /* One object, one line, by write(2): works inside the launcher's filter. */
 void report_write(const struct vm *vm, int fd);
 
+/* How the guest read registers: "page" or "exit". */
+const char *report_registers(const struct vm *vm);
+
+/* Register accesses and notify writes that left the kernel since a driver
+ * started, for each request served. False: the counters make no sense of it. */
+bool report_exits_per_request(uint64_t exits, uint64_t setup, uint64_t requests,
+			      double *out);
+
 /* Start-up of process `index`: from exec to its last filter. 0 if it did not get that far, or says nonsense. */
 uint64_t report_startup_ns(const struct vm *vm, uint32_t index);
 

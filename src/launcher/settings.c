@@ -136,6 +136,32 @@ int settings_doorbell(struct settings *s, const char *where, const char *text,
 	return 0;
 }
 
+const char *settings_registers_name(enum settings_registers registers)
+{
+	static const char *const names[] = {
+		[SETTINGS_REGISTERS_AUTO] = "auto",
+		[SETTINGS_REGISTERS_PAGE] = "page",
+		[SETTINGS_REGISTERS_EXIT] = "exit",
+	};
+
+	return names[registers];
+}
+
+int settings_registers(struct settings *s, const char *where, const char *text,
+		       struct complaint *c)
+{
+	int i;
+
+	for (i = SETTINGS_REGISTERS_AUTO; i <= SETTINGS_REGISTERS_EXIT; i++) {
+		if (strcmp(text, settings_registers_name(i)) == 0) {
+			s->registers = i;
+			return 0;
+		}
+	}
+	return complain(c, "%s: \"%s\" is none of auto, page, exit", where,
+			text);
+}
+
 int settings_device_death(struct settings *s, const char *where,
 			  const char *text, struct complaint *c)
 {
@@ -255,6 +281,10 @@ int settings_check(const struct settings *s, struct complaint *c)
 				"doorbell %s needs KVM, and accel is none; "
 				"take exit or auto",
 				settings_doorbell_name(s->doorbell));
+	if (s->accel == SETTINGS_ACCEL_NONE &&
+	    s->registers == SETTINGS_REGISTERS_PAGE)
+		return complain(c, "registers page needs KVM, and accel is "
+				   "none; take exit or auto");
 	if (s->accel == SETTINGS_ACCEL_NONE && !is_builtin)
 		return complain(c, "accel none runs no kernel, it only plays "
 				   "the built-in guest; leave --kernel out");

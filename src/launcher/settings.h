@@ -45,6 +45,13 @@ struct settings_disk {
 	int fd; /* an image that is open already (the demo's); -1: by path */
 };
 
+/* How a guest's reads of device registers are answered. */
+enum settings_registers {
+	SETTINGS_REGISTERS_AUTO,
+	SETTINGS_REGISTERS_PAGE, /* by KVM, from a page: no exit */
+	SETTINGS_REGISTERS_EXIT, /* by the vCPU process */
+};
+
 struct settings_ids {
 	bool given;
 	uid_t uid;
@@ -88,6 +95,7 @@ struct settings {
 	uint32_t cpus;
 	enum settings_accel accel;
 	int doorbell; /* enum rf_doorbell_kind, or SETTINGS_DOORBELL_AUTO */
+	enum settings_registers registers;
 	char append[SETTINGS_APPEND_BYTES];
 	char report[PATH_MAX]; /* "": none */
 	bool who;
@@ -107,6 +115,8 @@ RF_MUST_CHECK int settings_accel(struct settings *s, const char *where,
 				 const char *text, struct complaint *c);
 RF_MUST_CHECK int settings_doorbell(struct settings *s, const char *where,
 				    const char *text, struct complaint *c);
+RF_MUST_CHECK int settings_registers(struct settings *s, const char *where,
+				     const char *text, struct complaint *c);
 RF_MUST_CHECK int settings_device_death(struct settings *s, const char *where,
 					const char *text, struct complaint *c);
 /* Copies `text`; an empty one, or one that does not fit, is refused. */
@@ -125,6 +135,8 @@ int settings_rlimit(const char *name);
 const char *settings_accel_name(enum settings_accel accel);
 /* "auto" or the kind's name. */
 const char *settings_doorbell_name(int doorbell);
+/* "auto", "page", "exit". */
+const char *settings_registers_name(enum settings_registers registers);
 
 /* What only the whole can tell. */
 RF_MUST_CHECK int settings_check(const struct settings *s, struct complaint *c);

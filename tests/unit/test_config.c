@@ -150,6 +150,7 @@ START_TEST(a_value_beside_its_bounds_is_named)
 	refused("{\"memory\": \"\"}", "is not a size");
 	refused("{\"accel\": \"tcg\"}", "accel: \"tcg\" is none of");
 	refused("{\"doorbell\": \"coalesced3\"}", "doorbell: \"coalesced3\"");
+	refused("{\"registers\": \"\"}", "registers: \"\" is none of");
 	refused("{\"on_device_death\": \"wait\"}", "on_device_death: \"wait\"");
 	refused("{\"kernel\": \"\"}", "kernel: is empty");
 	refused("{\"disks\": [{}]}", "disks[0]: has no \"path\"");

@@ -25,6 +25,8 @@
 /* The run that is played. */
 static struct {
 	uint64_t doorbells, entries, kicks, foreign, exits, compared;
+	uint64_t exits_mmio;
+	enum settings_registers registers;
 	bool spoil_image;
 	bool no_device_report;
 	int status;
@@ -89,6 +91,11 @@ int __wrap_run_vm(struct vm *vm, const struct settings *s, struct images *im)
 	pages[0].notified = play.doorbells;
 	pages[0].compared_bytes = play.compared;
 	pages[0].exits_notify = play.exits;
+	pages[0].exits_setup = 30;
+	pages[0].exits_mmio = play.exits_mmio;
+	pages[1].requests = 40;
+	if (s->registers != play.registers)
+		play.status = 9;
 	pages[1].ring_entries = play.entries;
 	pages[1].kicks = play.kicks;
 	pages[1].foreign = play.foreign;
@@ -295,6 +302,31 @@ START_TEST(wrong_words_start_nothing)
 }
 END_TEST
 
+START_TEST(exits_are_shown_for_each_request)
+{
+	setup(RF_DOORBELL_COALESCED2);
+	play.exits_mmio = 50; /* 30 of them before the driver ran */
+	ck_assert_int_eq(demo(NULL, NULL), 0);
+	ck_assert(has_said("exits/io"));
+	ck_assert(has_said(" 0.50 "));
+	setup(RF_DOORBELL_COALESCED2);
+	play.exits_mmio = 29; /* nonsense */
+	ck_assert_int_eq(demo(NULL, NULL), 0);
+	ck_assert(has_said(" ? "));
+}
+END_TEST
+
+START_TEST(registers_are_read_as_it_was_told)
+{
+	setup(RF_DOORBELL_COALESCED2);
+	ck_assert_int_eq(demo("--registers", "pages"), SAY_USAGE);
+	ck_assert_int_eq(demo("--registers", "exit"), SAY_FAILED);
+	play.registers = SETTINGS_REGISTERS_EXIT;
+	ck_assert_int_eq(demo("--registers", "exit"), 0);
+	ck_assert_int_eq(demo(NULL, NULL), SAY_FAILED);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -307,6 +339,8 @@ int main(void)
 		one_bad_run_fails_all,
 		without_kvm_only_exit_is_left,
 		wrong_words_start_nothing,
+		exits_are_shown_for_each_request,
+		registers_are_read_as_it_was_told,
 	};
 
 	return unit_run("demo", tests, RF_ARRAY_LEN(tests));

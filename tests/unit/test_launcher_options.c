@@ -44,6 +44,7 @@ START_TEST(all_flags_together_are_taken)
 	ck_assert_msg(parse("--disk a.img --disk=b.img,ro --kernel k.elf "
 			    "--memory 1G --cpus 4 --append x=1 --accel kvm "
 			    "--doorbell ioeventfd --on-device-death keep "
+			    "--registers page "
 			    "--initrd i.gz --console --who --report r.json") ==
 			      0,
 		      "%s", c.text);
@@ -63,6 +64,7 @@ START_TEST(all_flags_together_are_taken)
 	ck_assert_str_eq(s.append, "x=1");
 	ck_assert_int_eq(s.accel, SETTINGS_ACCEL_KVM);
 	ck_assert_int_eq(s.doorbell, RF_DOORBELL_IOEVENTFD);
+	ck_assert_int_eq(s.registers, SETTINGS_REGISTERS_PAGE);
 	ck_assert(s.keep_on_device_death);
 	ck_assert(s.who);
 	ck_assert_str_eq(s.report, "r.json");
@@ -130,6 +132,8 @@ START_TEST(bad_values_are_named)
 	refused("--disk a --memory 17179869184G", "is not a size");
 	refused("--disk a --accel KVM", "--accel: \"KVM\"");
 	refused("--disk a --doorbell bell", "--doorbell: \"bell\"");
+	refused("--disk a --registers pages", "--registers: \"pages\"");
+	refused("--disk a --accel none --registers page", "needs KVM");
 	refused("--disk a --on-device-death x", "--on-device-death: \"x\"");
 	refused("--disk a,raw", "\"raw\" is not \"ro\"");
 	refused("--disk a,", "is not \"ro\"");

@@ -46,6 +46,21 @@ START_TEST(nonsense_counts_as_not_there)
 }
 END_TEST
 
+START_TEST(exits_are_counted_from_the_drivers_start)
+{
+	double value = 77;
+
+	ck_assert(report_exits_per_request(150, 50, 200, &value));
+	ck_assert(value > 0.499 && value < 0.501);
+	ck_assert(report_exits_per_request(50, 50, 1, &value));
+	ck_assert(value == 0);
+	value = 77;
+	ck_assert(!report_exits_per_request(49, 50, 1, &value));
+	ck_assert(!report_exits_per_request(50, 50, 0, &value));
+	ck_assert(value == 77);
+}
+END_TEST
+
 START_TEST(the_report_is_json_with_every_counter)
 {
 	static char text[65536];
@@ -56,6 +71,8 @@ START_TEST(the_report_is_json_with_every_counter)
 	ssize_t n;
 
 	setup();
+	pages[0].register_pages = 2;
+	pages[0].exits_ack = 3;
 	pages[1].requests = 42;
 	pages[1].bytes_read = UINT64_MAX >> 1;
 	vm.ended = true;
@@ -79,6 +96,11 @@ START_TEST(the_report_is_json_with_every_counter)
 			 "coalesced");
 	ck_assert_int_eq(
 		json_integer_value(json_object_get(root, "guest_status")), 7);
+	ck_assert_str_eq(json_string_value(json_object_get(root, "registers")),
+			 "page");
+	blk = json_array_get(json_object_get(root, "processes"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(blk, "exits_ack")),
+			 3);
 	blk = json_array_get(json_object_get(root, "processes"), 1);
 	ck_assert_str_eq(json_string_value(json_object_get(blk, "name")),
 			 "blk[0]");
@@ -95,6 +117,7 @@ int main(void)
 	const TTest *const tests[] = {
 		start_up_is_from_exec_to_sealed,
 		nonsense_counts_as_not_there,
+		exits_are_counted_from_the_drivers_start,
 		the_report_is_json_with_every_counter,
 	};
 

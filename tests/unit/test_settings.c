@@ -119,6 +119,7 @@ START_TEST(every_word_is_read_back_as_it_is_said)
 	static const char *const bells[] = { "auto", "coalesced2", "ioeventfd",
 					     "coalesced", "exit" };
 	static const char *const accels[] = { "auto", "kvm", "none" };
+	static const char *const registers[] = { "auto", "page", "exit" };
 	size_t i;
 
 	setup();
@@ -131,6 +132,13 @@ START_TEST(every_word_is_read_back_as_it_is_said)
 		ck_assert_int_eq(settings_accel(&s, "--accel", accels[i], &c),
 				 0);
 		ck_assert_str_eq(settings_accel_name(s.accel), accels[i]);
+	}
+	for (i = 0; i < RF_ARRAY_LEN(registers); i++) {
+		ck_assert_int_eq(
+			settings_registers(&s, "--registers", registers[i], &c),
+			0);
+		ck_assert_str_eq(settings_registers_name(s.registers),
+				 registers[i]);
 	}
 	ck_assert_int_eq(
 		settings_device_death(&s, "on_device_death", "keep", &c), 0);
@@ -152,17 +160,21 @@ START_TEST(words_that_are_nearly_right_change_nothing)
 	setup();
 	s.accel = SETTINGS_ACCEL_KVM;
 	s.doorbell = RF_DOORBELL_EXIT;
+	s.registers = SETTINGS_REGISTERS_EXIT;
 	s.keep_on_device_death = true;
 	for (i = 0; i < RF_ARRAY_LEN(near); i++) {
 		complained(settings_accel(&s, "accel", near[i], &c),
 			   "accel: ", "none of auto, kvm, none");
 		complained(settings_doorbell(&s, "doorbell", near[i], &c),
 			   "doorbell: ", "none of auto, coalesced2");
+		complained(settings_registers(&s, "regs", near[i], &c),
+			   "regs: ", "none of auto, page, exit");
 		complained(settings_device_death(&s, "death", near[i], &c),
 			   "death: ", "none of end, keep");
 	}
 	ck_assert_int_eq(s.accel, SETTINGS_ACCEL_KVM);
 	ck_assert_int_eq(s.doorbell, RF_DOORBELL_EXIT);
+	ck_assert_int_eq(s.registers, SETTINGS_REGISTERS_EXIT);
 	ck_assert(s.keep_on_device_death);
 }
 END_TEST
@@ -264,6 +276,11 @@ START_TEST(the_stand_in_takes_no_doorbell_of_kvms_and_no_kernel)
 	}
 	s.doorbell = SETTINGS_DOORBELL_AUTO;
 	ck_assert_int_eq(settings_check(&s, &c), 0);
+	s.registers = SETTINGS_REGISTERS_EXIT;
+	ck_assert_int_eq(settings_check(&s, &c), 0);
+	s.registers = SETTINGS_REGISTERS_PAGE;
+	complained(settings_check(&s, &c), "registers page", "needs KVM");
+	s.registers = SETTINGS_REGISTERS_AUTO;
 	memcpy(s.kernel, "vmlinux", 8);
 	complained(settings_check(&s, &c), "accel none", "--kernel");
 	s.accel = SETTINGS_ACCEL_AUTO;
