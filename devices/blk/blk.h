@@ -151,7 +151,9 @@ struct blk {
 	const struct rf_limits *limits;
 	struct rf_limiter limiter;
 	uint32_t waiting; /* queues that were not emptied */
-	uint16_t turn;	  /* the one that may go first */
+	uint16_t turn;	  /* the one that may go before them */
+	uint32_t next_turn;
+	bool is_out_of_room;
 
 	/* sync.c */
 	struct blk_group sync_waiting;

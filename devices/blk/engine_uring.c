@@ -32,6 +32,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <linux/falloc.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -85,9 +86,18 @@ static int make_ring(void)
 	return err;
 }
 
+/* liburing 2.3 as a shared library lacks two of these. */
+static int tell_ring(unsigned opcode, const void *arg, unsigned nr)
+{
+	return syscall(SYS_io_uring_register, u.ring.ring_fd, opcode, arg, nr) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
 static int restrict_ring(void)
 {
-	struct io_uring_restriction only[] = {
+	const struct io_uring_restriction only[] = {
 		{ .opcode = IORING_RESTRICTION_SQE_OP,
 		  .sqe_op = IORING_OP_READV },
 		{ .opcode = IORING_RESTRICTION_SQE_OP,
@@ -103,27 +113,27 @@ static int restrict_ring(void)
 		  .sqe_flags = IOSQE_FIXED_FILE },
 	};
 
-	return io_uring_register_restrictions(&u.ring, only,
-					      RF_ARRAY_LEN(only));
+	return tell_ring(IORING_REGISTER_RESTRICTIONS, only,
+			 RF_ARRAY_LEN(only));
 }
 
 static int equip_ring(void)
 {
+	/* Gets the old values. */
 	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
-	int image = RF_FD_BACKING;
-	int err;
+	const int image = RF_FD_BACKING;
+	int err = tell_ring(IORING_REGISTER_FILES, &image, 1);
 
-	err = io_uring_register_files(&u.ring, &image, 1);
 	if (err)
 		return err;
 	/* Kernels before 5.15 have no such bound: theirs is RLIMIT_NPROC. */
-	err = io_uring_register_iowq_max_workers(&u.ring, workers);
+	err = tell_ring(IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2);
 	if (err && err != -EINVAL)
 		return err;
 	err = restrict_ring();
 	if (err)
 		return err;
-	return io_uring_enable_rings(&u.ring);
+	return tell_ring(IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
 int blk_uring_init(bool direct)
@@ -319,8 +329,7 @@ void blk_uring_complete(void *state)
 	struct blk *blk = state;
 
 	take_completions(blk);
-	if (blk->waiting)
-		blk_queue_wake(blk);
+	blk_queue_wake(blk);
 }
 
 void blk_uring_submit(void *state)

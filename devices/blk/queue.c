@@ -22,34 +22,45 @@
 #define TURN_NS UINT64_C(1000000)
 #define NOBODY UINT16_MAX
 
-static void hold(struct blk *blk, uint16_t queue, uint64_t ns)
+/* The queue gets the next turn if it had nothing of this one. */
+static void hold(struct blk *blk, uint16_t queue, bool took_some, uint64_t ns)
 {
 	blk->waiting |= UINT32_C(1) << queue;
+	blk->turn = NOBODY;
+	blk->next_turn = took_some ? queue + 1u : queue;
 	rf_device_timer(blk->dev, ns);
+}
+
+/* Let the next queue that waits go on. */
+static void give_turn(struct blk *blk)
+{
+	uint16_t i, q;
+
+	for (i = 0; i < blk->nr_queues; i++) {
+		q = (uint16_t)((blk->next_turn + i) % blk->nr_queues);
+		if (!(blk->waiting & (UINT32_C(1) << q)))
+			continue;
+		blk->waiting &= ~(UINT32_C(1) << q);
+		blk->turn = q;
+		blk->next_turn = q + 1u;
+		rf_device_ring(blk->dev, q);
+		if (blk->waiting)
+			rf_device_timer(blk->dev, TURN_NS);
+		return;
+	}
 }
 
 void blk_queue_wake(struct blk *blk)
 {
-	uint16_t q = blk->turn == NOBODY ? 0 : blk->turn;
-	uint16_t i;
-
-	for (i = 0; i < blk->nr_queues; i++) {
-		q = (uint16_t)(q + 1) % blk->nr_queues;
-		if (blk->waiting & (UINT32_C(1) << q))
-			break;
-	}
-	if (i == blk->nr_queues)
+	if (!blk->is_out_of_room)
 		return;
-	blk->waiting &= ~(UINT32_C(1) << q);
-	blk->turn = q;
-	rf_device_ring(blk->dev, q);
-	if (blk->waiting)
-		rf_device_timer(blk->dev, TURN_NS);
+	blk->is_out_of_room = false;
+	give_turn(blk);
 }
 
 void blk_timer(void *state)
 {
-	blk_queue_wake(state);
+	give_turn(state);
 }
 
 static uint64_t limit_wait_ns(struct blk *blk)
@@ -82,26 +93,31 @@ static int take_one(struct blk *blk, struct rf_virtqueue *vq)
 static int take_all(struct blk *blk, struct rf_virtqueue *vq)
 {
 	uint16_t queue = rf_virtqueue_index(vq);
+	bool took_some = false;
 	uint64_t wait;
 	int err;
 
-	do {
+	for (;;) {
 		if (!blk_request_has_room(blk)) {
 			/* Whatever is done makes room and says so. */
-			hold(blk, queue, RF_LIMITER_WAIT_MAX_NS);
+			blk->is_out_of_room = true;
+			hold(blk, queue, took_some, RF_LIMITER_WAIT_MAX_NS);
 			return 0;
 		}
 		wait = limit_wait_ns(blk);
 		if (wait) {
-			hold(blk, queue, wait);
+			hold(blk, queue, took_some, wait);
 			return 0;
 		}
 		err = take_one(blk, vq);
-	} while (!err);
+		if (err)
+			break;
+		took_some = true;
+	}
 	if (err != -EAGAIN)
 		return err;
 	if (blk->turn == queue && blk->waiting)
-		blk_queue_wake(blk);
+		give_turn(blk);
 	return 0;
 }
 
@@ -132,6 +148,7 @@ void blk_reset(void *state)
 	/* What was used counts on: a reset is the guest's own doing. */
 	blk->waiting = 0;
 	blk->turn = NOBODY;
+	blk->is_out_of_room = false;
 	rf_device_timer(blk->dev, 0);
 	blk_config_reset(blk);
 }
