@@ -105,6 +105,108 @@ START_TEST(notification_data_names_the_queue_in_its_lower_half)
 }
 END_TEST
 
+#define F_NOTIFICATION_DATA (UINT64_C(1) << 38)
+
+static void drive_with(uint64_t features)
+{
+	struct rf_frontend_queue q = { .size = RIG_SIZE,
+				       .desc_addr = VRING_DESC,
+				       .avail_addr = VRING_AVAIL,
+				       .used_addr = VRING_USED };
+
+	vring_init(&r.v, r.ram.low, RIG_SIZE);
+	ck_assert_int_eq(
+		rf_frontend_set_features(r.fe, RIG_VERSION_1 | features), 0);
+	ck_assert_int_eq(rf_frontend_queue_start(r.fe, &q), 0);
+	ck_assert_int_eq(rf_frontend_set_status(r.fe, 0x0f), 0);
+}
+
+static void begin_with_data(void)
+{
+	rig_new(&r, rig_ops());
+	rig_connect(&r);
+	new_ring();
+	ck_assert_int_eq(hand_over(VHOST_USER_RING_QUEUE_INDEX), 0);
+	drive_with(F_NOTIFICATION_DATA);
+	rig_settle(&r);
+}
+
+START_TEST(an_index_may_come_with_the_bell)
+{
+	uint32_t i;
+
+	begin_with_data();
+	for (i = 0; i < 1000; i++) {
+		rig_offer(&r, (uint8_t)i);
+		/* One that is old by then among them. */
+		push(RIG_ZONE, (uint32_t)(r.v.next_avail - i % 3) << 16, 4, 0);
+		ring_bell();
+		rig_expect_answer(&r, (uint8_t)(i + 1));
+	}
+	ck_assert_uint_eq(rig_status(&r), 0x0f);
+	end();
+}
+END_TEST
+
+/* It is believed for as long as the one in the ring does not say otherwise. */
+START_TEST(an_index_with_the_bell_that_is_ahead_of_the_ring_is_a_lie)
+{
+	begin_with_data();
+	rig_offer(&r, 1);
+	vring_set_avail_idx(&r.v, 0);
+	push(RIG_ZONE, 1 << 16, 4, 0);
+	ring_bell();
+	ck_assert(rig_is_signalled(r.err, RIG_WAIT_MS));
+	ck_assert_uint_eq(rig_status(&r), 0x0f | 0x40);
+	/* Told by the bell alone, and served. */
+	ck_assert_uint_eq(vring_used_idx(&r.v), 1);
+	end();
+}
+END_TEST
+
+/* An index that was told before the queue was taken away says nothing about the
+ * one that starts in its place. */
+START_TEST(an_index_told_before_a_reset_is_forgotten)
+{
+	uint32_t base;
+	int i;
+
+	begin_with_data();
+	for (i = 0; i < 50; i++) {
+		rig_settle(&r);
+		push(RIG_ZONE, 20 << 16, 4, 0);
+		if (i % 2)
+			ck_assert_int_eq(rf_frontend_queue_stop(r.fe, 0, &base),
+					 0);
+		ck_assert_int_eq(rf_frontend_reset(r.fe), 0);
+		drive_with(F_NOTIFICATION_DATA);
+		rig_offer(&r, 1);
+		push(RIG_ZONE, 1 << 16, 4, 0);
+		ring_bell();
+		rig_expect_answer(&r, 2);
+		ck_assert_uint_eq(rig_status(&r), 0x0f);
+	}
+	end();
+}
+END_TEST
+
+/* Not negotiated, the upper half is part of the queue's number. */
+START_TEST(without_notification_data_the_value_is_the_queue)
+{
+	uint32_t nr_calls;
+
+	begin(VHOST_USER_RING_QUEUE_INDEX);
+	rig_settle(&r);
+	nr_calls = atomic_load(&r.nr_queue_calls);
+	push(RIG_ZONE, 1 << 16, 4, 0);
+	ring_bell();
+	rig_settle(&r);
+	ck_assert_uint_eq(atomic_load(&r.report.ring_entries), 1);
+	ck_assert_uint_eq(atomic_load(&r.nr_queue_calls), nr_calls);
+	end();
+}
+END_TEST
+
 START_TEST(entries_that_are_not_ours_are_counted)
 {
 	uint32_t nr_calls;
@@ -241,6 +343,10 @@ int main(void)
 		a_doorbell_in_the_ring_is_served,
 		many_entries_are_one_look_at_each_queue,
 		notification_data_names_the_queue_in_its_lower_half,
+		an_index_may_come_with_the_bell,
+		an_index_with_the_bell_that_is_ahead_of_the_ring_is_a_lie,
+		an_index_told_before_a_reset_is_forgotten,
+		without_notification_data_the_value_is_the_queue,
 		entries_that_are_not_ours_are_counted,
 		a_bad_index_breaks_the_device_and_the_reset_mends_it,
 		a_first_that_others_write_is_not_believed,
