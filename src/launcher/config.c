@@ -212,49 +212,6 @@ static int read_device_death(const struct config_item *it)
 				     json_string_value(it->value), it->c);
 }
 
-/* The disk being read is the one behind the last of the settings'. */
-static struct settings_disk *this_disk(const struct config_item *it)
-{
-	return &it->s->disks[it->s->nr_disks];
-}
-
-static int read_disk_path(const struct config_item *it)
-{
-	return config_read_text(it, this_disk(it)->path,
-				sizeof(this_disk(it)->path));
-}
-
-static int read_disk_ro(const struct config_item *it)
-{
-	this_disk(it)->read_only = json_is_true(it->value);
-	return 0;
-}
-
-static int read_disk_serial(const struct config_item *it)
-{
-	return config_read_text(it, this_disk(it)->serial,
-				sizeof(this_disk(it)->serial));
-}
-
-static int read_disk(const struct config_item *it)
-{
-	static const struct config_key keys[] = {
-		{ "path", JSON_STRING, read_disk_path },
-		{ "read_only", JSON_TRUE, read_disk_ro },
-		{ "serial", JSON_STRING, read_disk_serial },
-	};
-	int err;
-
-	err = config_read_object(it, keys, RF_ARRAY_LEN(keys));
-	if (err)
-		return err;
-	if (!this_disk(it)->path[0])
-		return complain(it->c, "%s: %s: has no \"path\"", it->file,
-				it->path);
-	it->s->nr_disks++;
-	return 0;
-}
-
 /* Each element of an array, with its place in its path. */
 int config_read_array(const struct config_item *it, size_t max,
 		      int (*read)(const struct config_item *it))
@@ -283,11 +240,6 @@ int config_read_array(const struct config_item *it, size_t max,
 	return 0;
 }
 
-static int read_disks(const struct config_item *it)
-{
-	return config_read_array(it, SETTINGS_DISKS_MAX, read_disk);
-}
-
 static int read_top(const struct config_item *it)
 {
 	static const struct config_key keys[] = {
@@ -301,7 +253,7 @@ static int read_top(const struct config_item *it)
 		{ "append", JSON_STRING, read_append },
 		{ "console", JSON_TRUE, read_console },
 		{ "on_device_death", JSON_STRING, read_device_death },
-		{ "disks", JSON_ARRAY, read_disks },
+		{ "disks", JSON_ARRAY, config_read_disks },
 		{ "jailer", JSON_OBJECT, config_read_jailer },
 	};
 

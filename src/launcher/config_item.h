@@ -2,8 +2,8 @@
  *
  * config_item.h - one value of a configuration on its way into the settings
  *
- * Between config.c, which knows JSON's shapes and the machine's keys, and
- * config_jailer.c, which knows the jailer's. All return 0 or -EINVAL with the
+ * Between config.c, which knows JSON's shapes and the machine's keys,
+ * config_disk.c, which knows a disk's, and config_jailer.c. All return 0 or -EINVAL with the
  * item's path in its complaint.
  */
 #ifndef RINGFENCE_LAUNCHER_CONFIG_ITEM_H
@@ -52,6 +52,9 @@ RF_MUST_CHECK int config_read_text(const struct config_item *it, char *out,
 RF_MUST_CHECK int config_read_integer(const struct config_item *it,
 				      uint64_t min, uint64_t max,
 				      uint64_t *out);
+
+/* The section "disks". */
+RF_MUST_CHECK int config_read_disks(const struct config_item *it);
 
 /* The section "jailer". */
 RF_MUST_CHECK int config_read_jailer(const struct config_item *it);

@@ -55,19 +55,21 @@ static int settle(struct vm *vm)
 	struct {
 		int *fd;
 		int to;
-	} moves[5 + VM_PROCESSES_MAX] = {
+	} moves[7 + VM_PROCESSES_MAX] = {
 		{ &vm->control, VM_FD_CONTROL },
 		{ &vm->signals, VM_FD_SIGNALS },
 		{ &vm->report, VM_FD_REPORT },
 		{ &vm->cgroup.parent, VM_FD_CGROUP_PARENT },
 		{ &vm->cgroup.dir, VM_FD_CGROUP },
+		{ &vm->requests.sock, VM_FD_REQUESTS },
+		{ &vm->requests.dir, VM_FD_REQUESTS_DIR },
 	};
 	uint32_t i;
 	int err = 0;
 
 	for (i = 0; i < VM_PROCESSES_MAX; i++) {
-		moves[5 + i].fd = &vm->procs[i].pidfd;
-		moves[5 + i].to = VM_FD_PIDFDS + (int)i;
+		moves[7 + i].fd = &vm->procs[i].pidfd;
+		moves[7 + i].to = VM_FD_PIDFDS + (int)i;
 	}
 	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
 		err = lift(moves[i].fd);

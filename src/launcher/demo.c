@@ -137,7 +137,7 @@ static int fill_settings(struct settings *s, const struct wish *wish,
 	s->who = true;
 	s->memory_bytes = 32u << 20;
 	(void)snprintf(s->append, sizeof(s->append), "rf.rounds=%u", ROUNDS);
-	err = settings_add_disk(s, "demo", "the scratch disk", false, c);
+	err = settings_add_disk(s, "demo", "the scratch disk", c);
 	s->disks[0].fd = disk;
 	return err;
 }

@@ -58,8 +58,7 @@ static const char *open_remedy(int err)
 
 /* Locks of the open file description: they stay with the descriptor that the
  * device process gets, and go when it does. */
-static int lock_disk(const struct settings_disk *disk, int fd,
-		     struct complaint *c)
+static int lock_disk(const struct disk *disk, int fd, struct complaint *c)
 {
 	struct flock lock = {
 		.l_type = disk->read_only ? F_RDLCK : F_WRLCK,
@@ -78,8 +77,7 @@ static int lock_disk(const struct settings_disk *disk, int fd,
 			strerror(errno));
 }
 
-static int check_disk(const struct settings_disk *disk, int fd,
-		      struct complaint *c)
+static int check_disk(const struct disk *disk, int fd, struct complaint *c)
 {
 	struct stat st;
 	uint64_t bytes;
@@ -106,8 +104,7 @@ static int check_disk(const struct settings_disk *disk, int fd,
 	return 0;
 }
 
-int images_open_disk(const struct settings_disk *disk, int *out,
-		     struct complaint *c)
+int images_open_disk(const struct disk *disk, int *out, struct complaint *c)
 {
 	/* O_EXCL: the kernel then refuses a block device that is mounted.
 	 * O_NONBLOCK: somebody's FIFO must not hold us up. */
@@ -128,8 +125,13 @@ int images_open_disk(const struct settings_disk *disk, int *out,
 	err = check_disk(disk, fd, c);
 	if (err)
 		return err;
-	if (fcntl(fd, F_SETFL, 0) < 0)
-		return complain(c, "%s: %s", disk->path, strerror(errno));
+	/* tmpfs of older kernels and some others have no way past the cache. */
+	if (fcntl(fd, F_SETFL, disk->direct ? O_DIRECT : 0) < 0)
+		return complain(c, "%s: %s%s", disk->path, strerror(errno),
+				disk->direct ? "; its file system cannot do "
+					       "without the page cache: leave "
+					       "`direct` out"
+					     : "");
 	err = lock_disk(disk, fd, c);
 	if (err)
 		return err;
@@ -154,7 +156,7 @@ static bool is_same_disk(int a, int b)
 static int check_twice(const struct settings *s, uint32_t nr,
 		       const struct images *im, struct complaint *c)
 {
-	const struct settings_disk *disk = &s->disks[nr];
+	const struct disk *disk = &s->disks[nr];
 	rf_autofd fd = -1;
 	uint32_t i;
 

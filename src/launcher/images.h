@@ -30,7 +30,7 @@ void images_close(struct images *im);
 /* A disk image: regular file or block device of 512 bytes or more, and locked
  * so that another launcher can neither write what we read nor read what we
  * write. The descriptor is owned. */
-RF_MUST_CHECK int images_open_disk(const struct settings_disk *disk, int *out,
+RF_MUST_CHECK int images_open_disk(const struct disk *disk, int *out,
 				   struct complaint *c);
 
 /* /dev/kvm, open, with the API version all kernels have had since 2007. */

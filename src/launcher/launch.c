@@ -208,7 +208,7 @@ static int spawn_process(struct vm *vm, const struct settings *s,
 /* A list of arguments being built; strings are borrowed. execve does not
  * change them, whatever its prototype says. */
 struct arguments {
-	const char *words[32];
+	const char *words[48];
 	uint32_t nr;
 };
 
@@ -229,27 +229,80 @@ static char *const *argv_of(const struct arguments *a)
 	return (char *const *)(uintptr_t)a->words;
 }
 
+/* The page of what the device may do at most; `fd` is for the device. */
+static int make_limits(struct vm_process *proc, const struct disk *disk,
+		       int *fd, struct complaint *c)
+{
+	int err = rf_limits_new(fd, &proc->limits);
+
+	if (err)
+		return complain(c, "%s: no page of limits: %s", proc->name,
+				strerror(-err));
+	control_set(proc->limits, &disk->limits, CONTROL_ALL);
+	return 0;
+}
+
+static bool is_limited(const struct disk *disk)
+{
+	return disk->limits.ops_per_s || disk->limits.bytes_per_s;
+}
+
+/* Numbers as words, for as long as the arguments are needed. */
+struct device_words {
+	char index[16];
+	char queues[16];
+	char poll_us[16];
+};
+
+static void add_device_words(struct arguments *a, const struct settings *s,
+			     uint32_t i, struct device_words *w)
+{
+	const struct disk *disk = &s->disks[i];
+	uint32_t queues = disk->queues;
+
+	if (queues == 0)
+		queues = s->cpus < DISK_QUEUES_MAX ? s->cpus : DISK_QUEUES_MAX;
+	(void)snprintf(w->index, sizeof(w->index), "%u", i);
+	(void)snprintf(w->queues, sizeof(w->queues), "%u", queues);
+	(void)snprintf(w->poll_us, sizeof(w->poll_us), "%d", disk->poll_us);
+	add_word(a, "ringfence-blk");
+	add_pair(a, "--index", w->index);
+	if (disk->read_only)
+		add_word(a, "--read-only");
+	if (disk->serial[0])
+		add_pair(a, "--serial", disk->serial);
+	if (disk->direct)
+		add_word(a, "--direct");
+	if (disk->io != DISK_IO_AUTO)
+		add_pair(a, "--io", disk_io_name(disk->io));
+	if (queues > 1)
+		add_pair(a, "--queues", w->queues);
+	if (disk->poll_us != DISK_POLL_AUTO)
+		add_pair(a, "--poll-us", w->poll_us);
+	if (s->control[0] || is_limited(disk))
+		add_word(a, "--limits");
+	if (s->jailer.root[0])
+		add_pair(a, "--root", s->jailer.root);
+}
+
 static int spawn_device(struct vm *vm, const struct settings *s,
 			const struct images *im, const struct wires *w,
 			uint32_t i, struct complaint *c)
 {
 	struct rf_fence_spawn spawn = { .exe_fd = im->blk_exe };
-	const struct settings_disk *disk = &s->disks[i];
 	struct arguments a = { .nr = 0 };
-	char index[16];
+	struct device_words words;
+	rf_autofd limits = -1;
+	int err;
 
-	(void)snprintf(index, sizeof(index), "%u", i);
-	add_word(&a, "ringfence-blk");
-	add_pair(&a, "--index", index);
-	if (disk->read_only)
-		add_word(&a, "--read-only");
-	if (disk->serial[0])
-		add_pair(&a, "--serial", disk->serial);
-	if (s->jailer.root[0])
-		add_pair(&a, "--root", s->jailer.root);
+	err = make_limits(&vm->procs[1 + i], &s->disks[i], &limits, c);
+	if (err)
+		return err;
+	add_device_words(&a, s, i, &words);
 	spawn.argv = argv_of(&a);
 	add_fd(&spawn, w->device[i], RF_FD_CONTROL);
 	add_fd(&spawn, im->disks[i], RF_FD_BACKING);
+	add_fd(&spawn, limits, RF_FD_LIMITS);
 	return spawn_process(vm, s, 1 + i, &spawn, c);
 }
 
@@ -307,6 +360,7 @@ static void init(struct vm *vm, const struct settings *s,
 			   .report = -1,
 			   .nr = 1 + im->nr_disks,
 			   .cgroup = { .parent = -1, .dir = -1 },
+			   .requests = { .sock = -1, .dir = -1 },
 			   .stands_in = im->kvm < 0,
 			   .keep_on_device_death = s->keep_on_device_death,
 			   .input = terminal_choose(s) };
@@ -334,6 +388,8 @@ int vm_start(struct vm *vm, const struct settings *s, const struct images *im,
 	err = take_signals(vm, c);
 	if (!err)
 		err = cgroup_open(&s->jailer, &vm->cgroup, c);
+	if (!err && s->control[0])
+		err = control_open(&vm->requests, s->control, c);
 	if (!err)
 		err = make_wires(&w, vm, im->nr_disks, c);
 	if (!err)

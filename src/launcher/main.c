@@ -29,6 +29,7 @@ static const struct command {
 	{ "demo", cmd_demo, "run the built-in guest by each kind of doorbell" },
 	{ "probe", cmd_probe, "what this host offers, and why not the rest" },
 	{ "policy", cmd_policy, "which system calls our processes may make" },
+	{ "limit", cmd_limit, "change what a disk of a running VM may do" },
 	{ "bench", cmd_bench, "measure doorbells and rings" },
 };
 

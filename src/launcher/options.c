@@ -15,14 +15,31 @@
 #include "launcher/options.h"
 
 const char options_run_help[] =
-	"usage: ringfence run --disk PATH[,ro] [options]\n"
+	"usage: ringfence run --disk PATH[,WORD...] [options]\n"
 	"\n"
 	"Start a microVM whose vCPUs and disks live in fenced processes of "
 	"their own,\nand watch over them until the guest ends.\n"
 	"\n"
-	"  --disk PATH[,ro]     a disk image or block device; ,ro: never "
-	"written. Repeat\n"
-	"                       for more: each gets a process and a ring\n"
+	"  --disk PATH[,WORD...]\n"
+	"                       a disk image or block device. Repeat for more: "
+	"each gets\n"
+	"                       a process and a ring. Words about it:\n"
+	"                         ro          never written\n"
+	"                         direct      past the host's page cache\n"
+	"                         io=ENGINE   auto (default), uring, sync\n"
+	"                         queues=N    1 to 8, default one a vCPU\n"
+	"                         poll-us=N   look for so long before "
+	"sleeping, 0 never;\n"
+	"                                     auto (default) learns it\n"
+	"                         iops=N, bandwidth=SIZE\n"
+	"                                     at most so much a second; "
+	"`ringfence\n"
+	"                                     limit` changes it later\n"
+	"                         iops-burst=N, bandwidth-burst=SIZE\n"
+	"                                     and so much at once after a "
+	"rest\n"
+	"                         serial=TEXT what the guest reads as its "
+	"name\n"
 	"  --kernel FILE        a Linux bzImage or vmlinux, any ELF with a PVH "
 	"note, or\n"
 	"                       `builtin` (default): the small guest that "
@@ -60,6 +77,8 @@ const char options_run_help[] =
 	"  --help-config        what may stand in that file\n"
 	"  --who                show who is who once everything stands\n"
 	"  --report FILE        write all counters there at the end, as JSON\n"
+	"  --control PATH       a socket for `ringfence limit`, gone at the "
+	"end\n"
 	"  --help\n"
 	"\n"
 	"Exit status: what the guest wrote to its debug-exit port; 1: we "
@@ -82,6 +101,7 @@ enum {
 	OPT_HELP_CONFIG,
 	OPT_WHO,
 	OPT_REPORT,
+	OPT_CONTROL,
 	OPT_HELP,
 };
 
@@ -101,6 +121,7 @@ static const struct option_spec run_specs[] = {
 	{ "--help-config", false, OPT_HELP_CONFIG },
 	{ "--who", false, OPT_WHO },
 	{ "--report", true, OPT_REPORT },
+	{ "--control", true, OPT_CONTROL },
 	{ "--help", false, OPT_HELP },
 };
 
@@ -172,19 +193,15 @@ int options_next(int argc, char *const *argv, int *at,
 	return 1;
 }
 
-/* PATH or PATH,ro. Another word behind the last comma is more likely a slip
- * than part of a name; such names can be said in a configuration file. */
+/* PATH, and words about it behind commas. */
 static int read_disk(struct settings *s, const char *value, struct complaint *c)
 {
-	const char *comma = strrchr(value, ',');
+	const size_t len = strcspn(value, ",");
+	const char *rest = value + len;
 	char path[PATH_MAX];
-	size_t len = comma ? (size_t)(comma - value) : strlen(value);
+	char word[64];
+	int err;
 
-	if (comma && strcmp(comma, ",ro") != 0 && strcmp(comma, ",rw") != 0)
-		return complain(c,
-				"--disk %s: \"%s\" is not \"ro\"; a path with "
-				"a comma goes into a configuration file",
-				value, comma + 1);
 	if (len >= sizeof(path))
 		return complain(c,
 				"--disk: the path is %zu bytes long, at "
@@ -192,8 +209,18 @@ static int read_disk(struct settings *s, const char *value, struct complaint *c)
 				len, sizeof(path) - 1);
 	memcpy(path, value, len);
 	path[len] = '\0';
-	return settings_add_disk(s, "--disk", path,
-				 comma && strcmp(comma, ",ro") == 0, c);
+	err = settings_add_disk(s, "--disk", path, c);
+	while (!err && *rest == ',') {
+		size_t word_len = strcspn(++rest, ",");
+
+		if (word_len >= sizeof(word))
+			word_len = sizeof(word) - 1;
+		memcpy(word, rest, word_len);
+		word[word_len] = '\0';
+		rest += strcspn(rest, ",");
+		err = disk_word(&s->disks[s->nr_disks - 1], "--disk", word, c);
+	}
+	return err;
 }
 
 static int read_cpus(struct settings *s, const char *value, struct complaint *c)
@@ -246,6 +273,9 @@ static int apply(struct settings *s, const struct option *o,
 	case OPT_REPORT:
 		return settings_text(s->report, sizeof(s->report), "--report",
 				     o->value, c);
+	case OPT_CONTROL:
+		return settings_text(s->control, sizeof(s->control),
+				     "--control", o->value, c);
 	default:
 		return complain(c,
 				"\"%.40s\" is no option; a disk is named "

@@ -13,6 +13,7 @@ int cmd_run(int argc, char *const *argv);
 int cmd_demo(int argc, char *const *argv);
 int cmd_probe(int argc, char *const *argv);
 int cmd_policy(int argc, char *const *argv);
+int cmd_limit(int argc, char *const *argv);
 int cmd_bench(int argc, char *const *argv);
 
 /* One VM from its settings to its end, with the descriptors in `im`, which are

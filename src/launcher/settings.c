@@ -47,6 +47,8 @@ static const struct settings_limit limits[SETTINGS_NR_LIMITS] = {
 	[SETTINGS_LIMIT_PIDS_MAX] = { "pids.max", "pids_max", "" },
 };
 
+static const struct disk no_disk = { .poll_us = DISK_POLL_AUTO, .fd = -1 };
+
 void settings_defaults(struct settings *s)
 {
 	uint32_t i;
@@ -60,7 +62,7 @@ void settings_defaults(struct settings *s)
 	s->jailer.namespaces = RF_FENCE_NAMESPACES;
 	memcpy(s->jailer.limits, limits, sizeof(limits));
 	for (i = 0; i < SETTINGS_DISKS_MAX; i++)
-		s->disks[i].fd = -1;
+		s->disks[i] = no_disk;
 }
 
 int settings_memory(struct settings *s, const char *where, const char *text,
@@ -190,21 +192,19 @@ int settings_text(char *out, size_t cap, const char *where, const char *text,
 }
 
 int settings_add_disk(struct settings *s, const char *where, const char *path,
-		      bool read_only, struct complaint *c)
+		      struct complaint *c)
 {
-	struct settings_disk *disk;
+	struct disk *disk;
 	int err;
 
 	if (s->nr_disks == SETTINGS_DISKS_MAX)
 		return complain(c, "%s: more than %u disks", where,
 				SETTINGS_DISKS_MAX);
 	disk = &s->disks[s->nr_disks];
+	*disk = no_disk;
 	err = settings_text(disk->path, sizeof(disk->path), where, path, c);
 	if (err)
 		return err;
-	disk->serial[0] = '\0';
-	disk->read_only = read_only;
-	disk->fd = -1;
 	s->nr_disks++;
 	return 0;
 }

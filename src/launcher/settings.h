@@ -14,6 +14,7 @@
 #include <ringfence/doorbell.h>
 #include <ringfence/fence.h>
 
+#include "launcher/disk.h"
 #include "launcher/say.h"
 
 #define SETTINGS_DISKS_MAX RF_FENCE_DEVICES_MAX
@@ -23,7 +24,6 @@
 /* More than any kernel takes: which of them take how much is the vCPU process's
  * to say, with both numbers. */
 #define SETTINGS_APPEND_BYTES 16384u
-#define SETTINGS_SERIAL_BYTES 20u /* virtio 1.2, 5.2.6: GET_ID */
 #define SETTINGS_DOORBELL_AUTO (-1)
 #define SETTINGS_BUILTIN "builtin"
 
@@ -36,13 +36,6 @@ enum settings_accel {
 	SETTINGS_ACCEL_AUTO,
 	SETTINGS_ACCEL_KVM,
 	SETTINGS_ACCEL_NONE,
-};
-
-struct settings_disk {
-	char path[PATH_MAX];
-	char serial[SETTINGS_SERIAL_BYTES + 1];
-	bool read_only;
-	int fd; /* an image that is open already (the demo's); -1: by path */
 };
 
 /* How a guest's reads of device registers are answered. */
@@ -97,11 +90,12 @@ struct settings {
 	int doorbell; /* enum rf_doorbell_kind, or SETTINGS_DOORBELL_AUTO */
 	enum settings_registers registers;
 	char append[SETTINGS_APPEND_BYTES];
-	char report[PATH_MAX]; /* "": none */
+	char report[PATH_MAX];	/* "": none */
+	char control[PATH_MAX]; /* "": none */
 	bool who;
 	bool console; /* standard input is the guest's, whatever it is */
 	bool keep_on_device_death;
-	struct settings_disk disks[SETTINGS_DISKS_MAX];
+	struct disk disks[SETTINGS_DISKS_MAX];
 	uint32_t nr_disks;
 	struct settings_jailer jailer;
 };
@@ -122,10 +116,9 @@ RF_MUST_CHECK int settings_device_death(struct settings *s, const char *where,
 /* Copies `text`; an empty one, or one that does not fit, is refused. */
 RF_MUST_CHECK int settings_text(char *out, size_t cap, const char *where,
 				const char *text, struct complaint *c);
-/* One more disk with that path; `out` may be NULL. */
+/* One more disk with that path, and nothing else said of it. */
 RF_MUST_CHECK int settings_add_disk(struct settings *s, const char *where,
-				    const char *path, bool read_only,
-				    struct complaint *c);
+				    const char *path, struct complaint *c);
 
 /* CLONE_NEW* of "user", "mount", ...; 0 if there is no such name. */
 uint32_t settings_namespace(const char *name);

@@ -2,8 +2,9 @@
  *
  * supervise.c - watch over the processes of a VM, and end them all
  *
- * One loop over two descriptors: a signalfd (children, and people who want us
- * to end) and the socket to the vCPU process. Ending goes in two steps: the
+ * One loop over three descriptors: a signalfd (children, and people who want us
+ * to end), the socket to the vCPU process, and the one that people ask for other
+ * limits at (control.c). Ending goes in two steps: the
  * vCPU process is killed, so that the guest is still; devices see the end of
  * file, finish what they have in hand and leave. Who has not left by then is
  * killed. Should the launcher itself be killed, the kernel ends its children
@@ -15,12 +16,13 @@
  * Callers: run.c; launch.c when a start fails.
  * Never:   waits for a child in any other way than poll, nor believes a message
  *          of the vCPU process more than its type and range.
- * Needs:   poll (nfds == 2);
+ * Needs:   poll (nfds == 3);
  *          read (VM_FD_SIGNALS);
  *          recvfrom, sendto (VM_FD_CONTROL; launch_proto.c);
  *          wait4, ptrace (rf_fence_reap);
  *          pidfd_send_signal (VM_FD_PIDFDS..+31, SIGKILL, info NULL, flags 0);
  *          unlinkat (VM_FD_CGROUP, VM_FD_CGROUP_PARENT; AT_REMOVEDIR);
+ *          recvfrom, sendto (VM_FD_REQUESTS), unlinkat (VM_FD_REQUESTS_DIR);
  *          write (standard output, standard error, VM_FD_REPORT);
  *          close (VM_FD_CONTROL, VM_FD_SIGNALS, VM_FD_CGROUP,
  *          VM_FD_CGROUP_PARENT, VM_FD_PIDFDS..+31);
@@ -368,6 +370,19 @@ static void take_deadline(struct vm *vm)
 	begin_stop(vm);
 }
 
+/* A few at a time, as of messages. */
+static void take_requests(struct vm *vm)
+{
+	struct rf_limits *pages[SETTINGS_DISKS_MAX];
+	uint32_t i;
+
+	for (i = 1; i < vm->nr; i++)
+		pages[i - 1] = vm->procs[i].limits;
+	for (i = 0; i < MESSAGES_PER_TURN; i++)
+		if (!control_serve(&vm->requests, pages, vm->nr - 1))
+			return;
+}
+
 static int timeout_ms(const struct vm *vm)
 {
 	uint64_t now = rf_clock_ns();
@@ -386,6 +401,7 @@ static void turn(struct vm *vm)
 	struct pollfd fds[] = {
 		{ .fd = vm->signals, .events = POLLIN },
 		{ .fd = vm->control, .events = POLLIN },
+		{ .fd = vm->requests.sock, .events = POLLIN },
 	};
 	int n = poll(fds, RF_ARRAY_LEN(fds), timeout_ms(vm));
 
@@ -396,6 +412,8 @@ static void turn(struct vm *vm)
 	/* Before the deaths: a guest that ended is no death. */
 	take_messages(vm);
 	reap(vm);
+	if (fds[2].revents)
+		take_requests(vm);
 	/* Once all are killed there is nothing left to do about it: then
 	 * wait_for_all() gives up. */
 	if (!vm->killed && vm->deadline_ns && rf_clock_ns() >= vm->deadline_ns)
@@ -470,6 +488,7 @@ void vm_stop(struct vm *vm)
 		say("%s/%s: a process lives in this cgroup; it stays",
 		    vm->cgroup.path, vm->cgroup.name);
 	cgroup_close(&vm->cgroup);
+	control_close(&vm->requests);
 	rf_fd_close(&vm->control);
 	rf_fd_close(&vm->signals);
 }

@@ -14,9 +14,11 @@
 #define RINGFENCE_LAUNCHER_VM_H
 
 #include <ringfence/fence.h>
+#include <ringfence/limits.h>
 #include <ringfence/report.h>
 
 #include "launcher/cgroup.h"
+#include "launcher/control.h"
 #include "launcher/images.h"
 #include "launcher/settings.h"
 #include "launcher/terminal.h"
@@ -31,6 +33,8 @@ enum vm_fd_place {
 	VM_FD_REPORT = 5,	 /* --report */
 	VM_FD_CGROUP_PARENT = 6, /* where our cgroup is removed from */
 	VM_FD_CGROUP = 7,	 /* where the processes' are removed from */
+	VM_FD_REQUESTS = 8,	 /* --control */
+	VM_FD_REQUESTS_DIR = 9,	 /* where its name is removed from */
 	VM_FD_PIDFDS = 32,	 /* 32..63: to kill, and nothing else */
 };
 static_assert(VM_PROCESSES_MAX <= 32, "VM_FD_PIDFDS");
@@ -52,6 +56,7 @@ struct vm_process {
 	bool gone; /* a device that closed its socket to the vCPU process */
 	uint64_t exec_ns;
 	struct rf_report *report;
+	struct rf_limits *limits; /* a device's; NULL: the vCPU process */
 };
 
 /* Process 0 is the vCPU process, 1 + i is device i. */
@@ -61,6 +66,7 @@ struct vm {
 	int control;
 	int signals;
 	int report; /* descriptor of --report, or -1 */
+	struct control requests;
 	struct cgroup cgroup;
 	enum vm_phase phase;
 	bool stands_in; /* no KVM: the vCPU process plays the guest */

@@ -19,9 +19,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "launcher/control.h"
 #include "process/fence_rig.h"
 #include "process/tracer.h"
 #include "unit/unit.h"
@@ -33,6 +36,7 @@ static char dir[] = "/tmp/test_policy_coverage.XXXXXX";
 static void hijack_device(pid_t launcher);
 static void stop_device(pid_t launcher);
 static void kill_device(pid_t launcher);
+static void ask_for_limits(pid_t launcher);
 
 /* The first word is a program of the build; "@x" is the file x of the scratch
  * directory. */
@@ -54,6 +58,9 @@ static const struct scenario scenarios[] = {
 	{ .words = { RUN, "--on-device-death", "keep", "--append",
 		     "rf.rounds=500" },
 	  .meddle = kill_device },
+	/* Other limits while it runs; the name of the socket goes at the end. */
+	{ .words = { RUN, "--control", "@socket", "--append", "rf.rounds=500" },
+	  .meddle = ask_for_limits },
 	/* Front-ends and guests that lie, stop, reset, never seal. */
 	{ .words = { "tests/test_blk" } },
 	{ .words = { "tests/test_blk_hostile" } },
@@ -82,11 +89,10 @@ static const struct act_of by_hand[] = {
 	{ "blk", "clock", "the vdso reads this host's clock" },
 	{ "vmm", "clock", "the vdso reads this host's clock" },
 	{ "launcher", "clock", "the vdso reads this host's clock" },
+	{ "blk.sealed", "clock", "the vdso reads this host's clock" },
+	{ "blk.uring", "clock", "the vdso reads this host's clock" },
 	{ "blk", "fstat", "glibc 2.39 and later" },
 	{ "blk", "newfstatat", "glibc before 2.39" },
-	{ "blk", "size", "needs a block device" },
-	{ "blk.sealed", "discard", "needs a block device" },
-	{ "blk.sealed", "zeroout", "needs a block device" },
 	{ "vmm", "kvm-coalesced2", "needs a kernel with that API" },
 	{ "vmm", "futex-wait", "needs two threads to meet" },
 	{ "vcpu", "futex-wait", "needs two threads to meet" },
@@ -291,6 +297,35 @@ static void kill_device(pid_t launcher)
 		return;
 	is_meddled = true;
 	(void)kill(pid, SIGKILL);
+}
+
+/* A request, and its answer some time later: who is watched must not be waited
+ * for. */
+static void ask_for_limits(pid_t launcher)
+{
+	static int sock = -1;
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	struct control_msg msg = { .magic = CONTROL_MAGIC,
+				   .op = CONTROL_SET_LIMITS,
+				   .fields = CONTROL_ALL };
+
+	if (is_meddled || !find_device(launcher))
+		return;
+	if (sock >= 0) {
+		is_meddled = recv(sock, &msg, sizeof(msg), MSG_DONTWAIT) ==
+				     sizeof(msg) &&
+			     msg.error == 0;
+		return;
+	}
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(
+		bind(sock, (struct sockaddr *)&name, sizeof(name.sun_family)),
+		0);
+	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s",
+		       resolve("@socket"));
+	ck_assert_int_eq(sendto(sock, &msg, sizeof(msg), 0,
+				(struct sockaddr *)&name, sizeof(name)),
+			 sizeof(msg));
 }
 
 static struct tracer tracer;

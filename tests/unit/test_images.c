@@ -45,7 +45,7 @@ static void teardown(void)
 
 static int open_disk(const char *path, bool read_only, int *fd)
 {
-	struct settings_disk disk = { .read_only = read_only, .fd = -1 };
+	struct disk disk = { .read_only = read_only, .fd = -1 };
 
 	(void)snprintf(disk.path, sizeof(disk.path), "%s", path);
 	return images_open_disk(&disk, fd, &c);
@@ -126,8 +126,9 @@ START_TEST(a_disk_named_twice_is_refused_unless_only_read)
 	make_file(path_a, 4096);
 	ck_assert_int_eq(link(path_a, path_b), 0);
 	s.accel = SETTINGS_ACCEL_NONE;
-	ck_assert_int_eq(settings_add_disk(&s, "t", path_a, true, &c), 0);
-	ck_assert_int_eq(settings_add_disk(&s, "t", path_b, false, &c), 0);
+	ck_assert_int_eq(settings_add_disk(&s, "t", path_a, &c), 0);
+	s.disks[s.nr_disks - 1].read_only = true;
+	ck_assert_int_eq(settings_add_disk(&s, "t", path_b, &c), 0);
 	ck_assert_int_eq(images_open(&s, &im, &c), -EINVAL);
 	ck_assert_msg(strstr(c.text, "are the same") != NULL, "%s", c.text);
 	s.disks[1].read_only = true;
@@ -155,7 +156,7 @@ START_TEST(a_failure_leaves_nothing_open_and_no_report)
 
 	setup();
 	make_file(path_a, 4096);
-	ck_assert_int_eq(settings_add_disk(&s, "t", path_a, false, &c), 0);
+	ck_assert_int_eq(settings_add_disk(&s, "t", path_a, &c), 0);
 	memcpy(s.report, path_b, strlen(path_b) + 1);
 	before = open_fds();
 	ck_assert_int_eq(images_open(&s, &im, &c), -EINVAL);
@@ -171,7 +172,7 @@ END_TEST
 
 START_TEST(an_open_descriptor_is_judged_as_well)
 {
-	struct settings_disk disk = { .path = "scratch" };
+	struct disk disk = { .path = "scratch" };
 	int fd;
 
 	disk.fd = memfd_create("test", MFD_CLOEXEC);

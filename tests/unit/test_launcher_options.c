@@ -135,20 +135,37 @@ START_TEST(bad_values_are_named)
 	refused("--disk a --registers pages", "--registers: \"pages\"");
 	refused("--disk a --accel none --registers page", "needs KVM");
 	refused("--disk a --on-device-death x", "--on-device-death: \"x\"");
-	refused("--disk a,raw", "\"raw\" is not \"ro\"");
-	refused("--disk a,", "is not \"ro\"");
+	refused("--disk a,raw", "\"raw\" is none of ro");
+	refused("--disk a,", "\"\" is none of ro");
+	refused("--disk a,ro,", "\"\" is none of ro");
+	refused("--disk a,ro=1", "ro takes no value");
+	refused("--disk a,io", "io takes a value");
+	refused("--disk a,b,ro", "a path with a comma");
 	refused("--disk ,ro", "--disk: is empty");
 }
 END_TEST
 
-START_TEST(a_path_with_a_comma_before_ro_is_whole)
+START_TEST(words_behind_a_path_are_of_that_disk_alone)
 {
-	ck_assert_int_eq(parse("--disk a,b,ro"), 0);
-	ck_assert_str_eq(s.disks[0].path, "a,b");
-	ck_assert(s.disks[0].read_only);
-	ck_assert_int_eq(parse("--disk a,rw"), 0);
+	ck_assert_int_eq(parse("--disk a,ro,io=sync,direct,queues=4,poll-us=0,"
+			       "iops=100,iops-burst=10,bandwidth=2M,"
+			       "bandwidth-burst=64K,serial=x --disk b,rw"),
+			 0);
 	ck_assert_str_eq(s.disks[0].path, "a");
-	ck_assert(!s.disks[0].read_only);
+	ck_assert(s.disks[0].read_only && s.disks[0].direct);
+	ck_assert_int_eq(s.disks[0].io, DISK_IO_SYNC);
+	ck_assert_uint_eq(s.disks[0].queues, 4);
+	ck_assert_int_eq(s.disks[0].poll_us, 0);
+	ck_assert_uint_eq(s.disks[0].limits.ops_per_s, 100);
+	ck_assert_uint_eq(s.disks[0].limits.ops_burst, 10);
+	ck_assert_uint_eq(s.disks[0].limits.bytes_per_s, 2u << 20);
+	ck_assert_uint_eq(s.disks[0].limits.bytes_burst, 64u << 10);
+	ck_assert_str_eq(s.disks[0].serial, "x");
+	ck_assert_str_eq(s.disks[1].path, "b");
+	ck_assert(!s.disks[1].read_only && !s.disks[1].direct);
+	ck_assert_int_eq(s.disks[1].poll_us, DISK_POLL_AUTO);
+	ck_assert_uint_eq(s.disks[1].limits.ops_per_s, 0);
+	ck_assert_str_eq(s.disks[1].serial, "");
 }
 END_TEST
 
@@ -255,7 +272,7 @@ int main(void)
 		a_misspelt_option_is_named_with_its_neighbour,
 		a_missing_or_needless_value_is_named,
 		bad_values_are_named,
-		a_path_with_a_comma_before_ro_is_whole,
+		words_behind_a_path_are_of_that_disk_alone,
 		a_seventeenth_disk_is_refused,
 		what_cannot_go_together_is_refused,
 		help_wins_over_what_is_missing,

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/launch_proto.h"
+#include "launcher/control.h"
 #include "launcher/vm.h"
 #include "unit/unit.h"
 
@@ -166,6 +167,8 @@ static void setup(enum vm_phase phase)
 	vm.report = -1;
 	vm.cgroup.parent = -1;
 	vm.cgroup.dir = -1;
+	vm.requests.sock = -1;
+	vm.requests.dir = -1;
 	vm.phase = phase;
 	vm.prepared = phase != VM_STARTING;
 	vm.ready = phase != VM_STARTING;
@@ -607,6 +610,33 @@ START_TEST(a_device_that_leaves_alone_is_told_a_little_later)
 }
 END_TEST
 
+/* A page of limits, changed by a request while the guest runs; a flood of them
+ * does not keep the loop from its signals. */
+START_TEST(requests_are_served_between_other_things)
+{
+	static struct rf_limits page;
+	struct control_msg msg = { .magic = CONTROL_MAGIC,
+				   .op = CONTROL_SET_LIMITS,
+				   .fields = CONTROL_OPS,
+				   .limits = { 42, 0, 0, 0 } };
+	int fds[2];
+	int i;
+
+	setup(VM_RUNNING);
+	vm.procs[1].limits = &page;
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
+	vm.requests.sock = fds[0];
+	for (i = 0; i < 10; i++)
+		ck_assert_int_gt(send(fds[1], &msg, sizeof(msg), 0), 0);
+	idle = end_guest;
+	vm_run(&vm);
+	ck_assert_uint_eq(page.ops_per_s, 42);
+	ck_assert_int_eq(vm.requests.sock, -1);
+	close(fds[1]);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -627,6 +657,7 @@ int main(void)
 		one_that_closes_its_socket_and_lives_is_ended,
 		a_device_that_serves_nobody_is_ended,
 		a_device_that_leaves_alone_is_told_a_little_later,
+		requests_are_served_between_other_things,
 	};
 
 	return unit_run("supervise", tests, RF_ARRAY_LEN(tests));
