@@ -3,7 +3,7 @@
  * guest_image.h - the built-in guest: a whole 32-bit PVH ELF file
  *
  * From tests/guest, by the object library guest_image. Its command line and
- * its exit statuses are told in tests/guest/guest.h.
+ * its exit statuses are told in src/driver/guest.h.
  */
 #ifndef RF_LAUNCHER_GUEST_IMAGE_H
 #define RF_LAUNCHER_GUEST_IMAGE_H

@@ -3,7 +3,7 @@
  * scratch.c - the demo's disk: a file without a name, and what must be on it
  *
  * Side:    launcher.
- * Owns:    nothing. The pattern belongs to the guest (tests/guest/plan.h), and
+ * Owns:    nothing. The pattern belongs to the guest (src/driver/plan.h), and
  *          is computed here once more, from the image and not by the guest.
  * Callers: demo.c.
  * Never:   leaves a file behind, even if killed.
@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest/plan.h"
+#include "driver/plan.h"
 #include "launcher/scratch.h"
 
 #define DISK 0 /* of the guest's disks, the demo has one */

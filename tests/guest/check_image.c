@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan.h"
+#include "driver/plan.h"
 
 struct plan {
 	struct plan_extent extents[PLAN_EXTENTS_MAX];

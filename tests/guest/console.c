@@ -4,14 +4,14 @@
  *
  * Side:    inside the virtual machine.
  * Owns:    the 16550's transmit side.
- * Callers: everyone, through say() and guest_fail().
+ * Callers: main.c, for the driver's say() and guest_fail().
  * Never:   buffers: the last line before a crash is the one that is wanted.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "console.h"
 #include "cpu.h"
-#include "guest.h"
 
 enum {
 	UART_IER = 1,
@@ -136,13 +136,4 @@ void console_line(const char *fmt, va_list args)
 		}
 	}
 	put_text("\r\n", 2);
-}
-
-void say(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	console_line(fmt, args);
-	va_end(args);
 }

@@ -4,11 +4,12 @@
  *
  * Side:    inside the virtual machine.
  * Owns:    the IDT, the interrupt controllers.
- * Callers: main.c, disk.c; entry.S calls irq_entry().
+ * Callers: main.c; entry.S calls irq_entry().
  * Never:   nests: handlers run with interrupts off.
  */
 #include "cpu.h"
-#include "guest.h"
+#include "driver/guest.h"
+#include "entry.h"
 #include "irq.h"
 
 enum {
@@ -147,6 +148,11 @@ static void start_tick(void)
 
 void irq_tick_start(void)
 {
+	static bool is_started;
+
+	if (is_started)
+		return;
+	is_started = true;
 	cpu_write32(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
 	cpu_write32(LAPIC_LVT_TIMER, VECTOR_FIRST + IRQ_TICK);
 	start_tick();

@@ -5,7 +5,7 @@
  * In order of use:
  *   irq_init()         tables, controllers quiet
  *   irq_route()        a line to a handler, edge triggered, open
- *   irq_tick_start()   from here on no sleep is longer than a tick
+ *   irq_tick_start()   from here on no sleep is longer than a tick; once
  *   cpu_sleep()        handlers run inside of it and nowhere else
  */
 #ifndef GUEST_IRQ_H
@@ -28,8 +28,5 @@ void irq_init(void);
 void irq_route(uint32_t number, uint32_t gsi, irq_handler *handler, void *ctx);
 
 void irq_tick_start(void);
-
-/* from entry.S */
-void irq_entry(uint32_t number);
 
 #endif

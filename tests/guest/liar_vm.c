@@ -238,24 +238,24 @@ static int stop_disk(struct vm *vm, pthread_t thread)
 static int on_mmio(struct vm *vm)
 {
 	uint64_t gpa = vm->run->mmio.phys_addr;
-	uint32_t value;
+	uint32_t len = vm->run->mmio.len;
+	uint32_t value = 0;
 	bool work = false;
 
 	if (gpa < DEVICE_GPA || gpa - DEVICE_GPA >= RF_VIRTIO_MMIO_BYTES ||
-	    vm->run->mmio.len != sizeof(value)) {
-		printf("%u bytes at 0x%llx\n", vm->run->mmio.len,
-		       (unsigned long long)gpa);
+	    len > sizeof(value)) {
+		printf("%u bytes at 0x%llx\n", len, (unsigned long long)gpa);
 		return -EPROTO;
 	}
 	gpa -= DEVICE_GPA;
-	memcpy(&value, vm->run->mmio.data, sizeof(value));
+	memcpy(&value, vm->run->mmio.data, len);
 	pthread_mutex_lock(&vm->liar->lock);
 	if (vm->run->mmio.is_write)
-		work = liar_register_write(vm->liar, (uint32_t)gpa, value);
+		work = liar_register_write(vm->liar, (uint32_t)gpa, len, value);
 	else
-		value = liar_register_read(vm->liar, (uint32_t)gpa);
+		value = liar_register_read(vm->liar, (uint32_t)gpa, len);
 	pthread_mutex_unlock(&vm->liar->lock);
-	memcpy(vm->run->mmio.data, &value, sizeof(value));
+	memcpy(vm->run->mmio.data, &value, len);
 	return work ? wake_disk(vm) : 0;
 }
 

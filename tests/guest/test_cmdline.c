@@ -6,7 +6,8 @@
 
 #include "unit/unit.h"
 
-#include "guest.h"
+#include "driver/features.h"
+#include "driver/guest.h"
 
 static struct guest_options options;
 
@@ -160,8 +161,69 @@ START_TEST(a_misspelt_word_of_ours_is_refused)
 }
 END_TEST
 
+START_TEST(features_are_asked_for_and_left)
+{
+	takes("rf.features=+ring_packed,-event_idx,+in_order rf.queues=8");
+	ck_assert_uint_eq(options.needs_features,
+			  FEATURE_RING_PACKED | FEATURE_IN_ORDER);
+	ck_assert_uint_eq(options.shuns_features, FEATURE_EVENT_IDX);
+	ck_assert_uint_eq(options.queues, 8);
+	takes("rf.features=+version_1");
+	takes("");
+	ck_assert_uint_eq(options.needs_features, 0);
+	ck_assert_uint_eq(options.shuns_features, 0);
+	ck_assert_uint_eq(options.queues, 0);
+}
+END_TEST
+
+START_TEST(every_feature_has_a_name_of_its_own)
+{
+	char text[64];
+	uint64_t seen = 0;
+	uint32_t i;
+
+	for (i = 0; i < FEATURES_NR; i++) {
+		ck_assert_uint_eq(seen & features[i].mask, 0);
+		seen |= features[i].mask;
+		snprintf(text, sizeof(text), "rf.features=+%s",
+			 features[i].name);
+		takes(text);
+		ck_assert_uint_eq(options.needs_features, features[i].mask);
+	}
+	ck_assert_uint_eq(seen, features_known());
+}
+END_TEST
+
+START_TEST(a_list_of_features_must_be_whole)
+{
+	static const char *const broken[] = {
+		"rf.features=",
+		"rf.features=event_idx",
+		"rf.features=+",
+		"rf.features=+event_id",
+		"rf.features=+event_idxx",
+		"rf.features=+event_idx,",
+		"rf.features=+event_idx,,-flush",
+		"rf.features=+event_idx-flush",
+		"rf.features=,+event_idx",
+		"rf.features=+EVENT_IDX",
+		"rf.features=-version_1",
+		"rf.queues=0",
+		"rf.queues=9",
+		"rf.queues=",
+	};
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(broken); i++)
+		refuses(broken[i], broken[i]);
+}
+END_TEST
+
 START_TEST(the_last_of_two_counts)
 {
+	takes("rf.features=+mq rf.features=-mq");
+	ck_assert_uint_eq(options.needs_features, 0);
+	ck_assert_uint_eq(options.shuns_features, FEATURE_MQ);
 	takes("rf.rounds=3 rf.rounds=4");
 	ck_assert_uint_eq(options.rounds, 4);
 }
@@ -179,6 +241,9 @@ int main(void)
 		every_mode_has_its_word,
 		numbers_have_bounds,
 		a_misspelt_word_of_ours_is_refused,
+		features_are_asked_for_and_left,
+		every_feature_has_a_name_of_its_own,
+		a_list_of_features_must_be_whole,
 		the_last_of_two_counts,
 	};
 

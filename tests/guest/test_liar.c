@@ -11,9 +11,9 @@
 
 #include "unit/unit.h"
 
-#include "guest.h"
+#include "driver/guest.h"
 #include "liar.h"
-#include "plan.h"
+#include "driver/plan.h"
 
 /* Lost answers are given up soon; one round shows most. */
 #define SOON " rf.timeout=1 rf.rounds=1"
@@ -98,7 +98,7 @@ START_TEST(honest_disk_is_compared_through_interrupts)
 	ends("rf.rounds=3", GUEST_OK, "all compared\r\n");
 	holds_last_round(2);
 	ck_assert_uint_eq(disk->told_notified, disk->nr_notified);
-	ck_assert_uint_eq(disk->told_compared, 3 * 96 * 1024 + 512);
+	ck_assert_uint_eq(disk->told_compared, (uint64_t)3 * 96 * 1024);
 }
 END_TEST
 
@@ -335,7 +335,7 @@ END_TEST
 START_TEST(zeroes_that_were_forgotten)
 {
 	notices(LIAR_ZEROES_FORGOTTEN, GUEST_MISCOMPARE,
-		"sector 2047 word 0: 0xa5a5a5a5, not 0x0");
+		"sector 2047 word 0: 0x5a5a5a5a, not 0x0");
 }
 END_TEST
 
@@ -343,7 +343,7 @@ START_TEST(lying_driver_is_believed)
 {
 	disk->lie = LIAR_HEAD_SWALLOWED;
 	ends("rf.mode=lie" SOON, GUEST_NO_RESET,
-	     "took a head that does not exist");
+	     "took what no driver may hand over");
 }
 END_TEST
 
@@ -352,6 +352,332 @@ START_TEST(reset_that_is_asked_for_in_silence)
 	disk->lie = LIAR_NO_CONFIG_INTERRUPT;
 	ends("rf.mode=lie" SOON, GUEST_LOST_INTERRUPT,
 	     "asks for a reset, but interrupt 5 did not come");
+}
+END_TEST
+
+/* --- every feature ------------------------------------------------------- */
+
+static void says(const char *line)
+{
+	ck_assert_msg(strstr(disk->text, line), "no \"%s\" in:\n%s", line,
+		      disk->text);
+}
+
+/* Five features of the rings, on and off; in order with and without batches. */
+enum { RING_FORMS = 48 };
+START_TEST(every_form_of_ring_is_driven)
+{
+	static const uint64_t bits[] = {
+		LIAR_F_RING_PACKED,   LIAR_F_EVENT_IDX,
+		LIAR_F_INDIRECT_DESC, LIAR_F_NOTIFICATION_DATA,
+		LIAR_F_IN_ORDER,
+	};
+	size_t i;
+
+	disk->features |= LIAR_F_ALL;
+	for (i = 0; i < RF_ARRAY_LEN(bits); i++)
+		if (_i & 1 << i)
+			disk->features &= ~bits[i];
+	/* From 32 on: in order, and so in batches. */
+	disk->batches = _i & 1 << RF_ARRAY_LEN(bits);
+	if (disk->batches)
+		disk->features |= LIAR_F_IN_ORDER;
+	ends("rf.rounds=1", GUEST_OK, "all compared\r\n");
+	holds_last_round(0);
+	ck_assert_uint_eq(disk->told_notified, disk->nr_notified);
+	ck_assert_uint_eq(disk->nr_queue_resets, 2);
+	ck_assert_int_eq(disk->nr_indirect > 0,
+			 !!(disk->features & LIAR_F_INDIRECT_DESC));
+	ck_assert_uint_eq(disk->driver_features, disk->features);
+}
+END_TEST
+
+static void make_packed(void)
+{
+	disk->features = LIAR_F_FLUSH | LIAR_F_VERSION_1 | LIAR_F_EVENT_IDX |
+			 LIAR_F_INDIRECT_DESC | LIAR_F_RING_PACKED;
+}
+
+static void notices_packed(enum liar_lie lie, int status, const char *line)
+{
+	make_packed();
+	notices(lie, status, line);
+}
+
+START_TEST(packed_buffer_beyond_the_ring)
+{
+	notices_packed(LIAR_HEAD_BEYOND, GUEST_BAD_USED, "head 64 given back");
+}
+END_TEST
+
+START_TEST(packed_buffer_that_was_not_out)
+{
+	notices_packed(LIAR_HEAD_NOT_OUT, GUEST_BAD_USED, "but it was not out");
+}
+END_TEST
+
+START_TEST(packed_buffer_given_back_on_the_wrong_lap)
+{
+	notices_packed(LIAR_WRAP_WRONG, GUEST_TIMEOUT, "no answer to request");
+}
+END_TEST
+
+START_TEST(packed_length_too_long)
+{
+	notices_packed(LIAR_LEN_LONG, GUEST_BAD_USED, "used length 2, not 1");
+}
+END_TEST
+
+START_TEST(packed_length_of_nothing)
+{
+	notices_packed(LIAR_LEN_ZERO, GUEST_BAD_USED, "used length 0, not 1");
+}
+END_TEST
+
+START_TEST(packed_request_without_an_answer)
+{
+	notices_packed(LIAR_NO_ANSWER, GUEST_TIMEOUT, "no answer to request");
+}
+END_TEST
+
+START_TEST(packed_interrupt_that_does_not_come)
+{
+	notices_packed(LIAR_NO_INTERRUPT, GUEST_LOST_INTERRUPT,
+		       "answered, but interrupt 5 did not come");
+}
+END_TEST
+
+START_TEST(packed_status_that_was_not_written)
+{
+	notices_packed(LIAR_STATUS_UNTOUCHED, GUEST_BAD_STATUS,
+		       "status 238, not 0");
+}
+END_TEST
+
+START_TEST(packed_queue_that_is_broken_serves_again_after_its_reset)
+{
+	make_packed();
+	ends("rf.mode=lie", GUEST_OK,
+	     "disk0: device asked for a reset, and serves again\r\n");
+	holds_last_round(1);
+}
+END_TEST
+
+START_TEST(packed_lying_driver_is_believed)
+{
+	make_packed();
+	disk->lie = LIAR_HEAD_SWALLOWED;
+	ends("rf.mode=lie" SOON, GUEST_NO_RESET,
+	     "took what no driver may hand over");
+}
+END_TEST
+
+START_TEST(shortest_packed_queue_will_do)
+{
+	make_packed();
+	disk->queue_max = 8;
+	disk->features &= ~LIAR_F_INDIRECT_DESC;
+	ends("", GUEST_OK, "all compared\r\n");
+	holds_last_round(1);
+}
+END_TEST
+
+/* A packed ring cannot tell this from two that are done at once. */
+START_TEST(answers_out_of_order)
+{
+	disk->features |= LIAR_F_IN_ORDER;
+	disk->nth = 45; /* a read among others: the driver is not busy */
+	notices_polling(LIAR_OUT_OF_ORDER, GUEST_BAD_USED, "before its elders");
+}
+END_TEST
+
+START_TEST(answers_out_of_order_where_no_order_was_agreed)
+{
+	notices_polling(LIAR_OUT_OF_ORDER, GUEST_OK, "all compared\r\n");
+}
+END_TEST
+
+START_TEST(packed_answers_out_of_order_where_no_order_was_agreed)
+{
+	make_packed();
+	notices_polling(LIAR_OUT_OF_ORDER, GUEST_OK, "all compared\r\n");
+}
+END_TEST
+
+START_TEST(every_queue_is_used)
+{
+	disk->features = LIAR_F_ALL;
+	liar_set_config(disk, LIAR_CONFIG_NUM_QUEUES, 2, 4);
+	ends("", GUEST_OK, "disk0: 4 queues of 64");
+	ck_assert_uint_eq(disk->queues_used, 0xf);
+	holds_last_round(1);
+}
+END_TEST
+
+START_TEST(fewer_queues_are_used_if_asked_for)
+{
+	disk->features = LIAR_F_ALL;
+	liar_set_config(disk, LIAR_CONFIG_NUM_QUEUES, 2, 4);
+	ends("rf.queues=2", GUEST_OK, "disk0: 2 queues of 64");
+	ck_assert_uint_eq(disk->queues_used, 3);
+}
+END_TEST
+
+START_TEST(more_queues_than_there_are)
+{
+	disk->features = LIAR_F_ALL;
+	liar_set_config(disk, LIAR_CONFIG_NUM_QUEUES, 2, 4);
+	ends("rf.queues=5", GUEST_NOT_OFFERED,
+	     "disk0: 5 queues: not offered, there are 4\r\n");
+}
+END_TEST
+
+START_TEST(queues_without_the_feature)
+{
+	disk->features = LIAR_F_ALL & ~LIAR_F_MQ;
+	ends("rf.queues=2", GUEST_NOT_OFFERED, "not offered, there are 1\r\n");
+}
+END_TEST
+
+START_TEST(feature_that_is_not_offered)
+{
+	ends("rf.features=-flush,+ring_packed", GUEST_NOT_OFFERED,
+	     "disk0: ring_packed: not offered\r\n");
+}
+END_TEST
+
+START_TEST(features_are_left_if_asked_to)
+{
+	disk->features = LIAR_F_ALL;
+	ends("rf.features=-ring_packed,+event_idx,-flush,-ring_reset", GUEST_OK,
+	     "disk0: writes through, nothing to flush");
+	ck_assert_uint_eq(disk->driver_features,
+			  LIAR_F_ALL & ~(LIAR_F_RING_PACKED | LIAR_F_FLUSH |
+					 LIAR_F_RING_RESET));
+	ck_assert_uint_eq(disk->nr_queue_resets, 0);
+}
+END_TEST
+
+START_TEST(limits_are_kept_to_and_then_passed)
+{
+	disk->features = LIAR_F_ALL;
+	liar_set_config(disk, LIAR_CONFIG_SEG_MAX, 4, 20);
+	liar_set_config(disk, LIAR_CONFIG_SIZE_MAX, 4, 4096);
+	ends("", GUEST_OK, "disk0: took a request of 20 pieces\r\n");
+	/* Once too many of them, once too long a one. */
+	ck_assert_uint_eq(disk->nr_exceeded, 2);
+	holds_last_round(1);
+}
+END_TEST
+
+START_TEST(two_pieces_are_enough)
+{
+	disk->features = LIAR_F_VERSION_1 | LIAR_F_SEG_MAX;
+	liar_set_config(disk, LIAR_CONFIG_SEG_MAX, 4, 2);
+	ends("", GUEST_OK, "disk0: took a request of 2 pieces\r\n");
+	ck_assert_uint_eq(disk->nr_exceeded, 1);
+	holds_last_round(1);
+}
+END_TEST
+
+START_TEST(one_piece_is_too_few)
+{
+	disk->features = LIAR_F_VERSION_1 | LIAR_F_SEG_MAX;
+	liar_set_config(disk, LIAR_CONFIG_SEG_MAX, 4, 1);
+	ends("", GUEST_BAD_DEVICE, "are too few for us\r\n");
+}
+END_TEST
+
+START_TEST(block_features_are_tried)
+{
+	disk->features = LIAR_F_ALL;
+	ends("rf.rounds=1", GUEST_OK, "its cache switched and switched back");
+	says("disk0: zeroed a sector without sending it zeroes, kept or given "
+	     "up\r\n");
+	says("disk0: discarded a sector and none beside it\r\n");
+	says("disk0: took a request of 62 pieces\r\n");
+	says("requests asked again\r\n");
+}
+END_TEST
+
+START_TEST(configuration_that_makes_no_sense)
+{
+	static const struct {
+		enum liar_config field;
+		uint32_t len;
+		uint32_t value;
+		const char *line;
+	} cases[] = {
+		{ LIAR_CONFIG_SIZE_MAX, 4, 511, "size_max is 511" },
+		{ LIAR_CONFIG_SEG_MAX, 4, 0, "seg_max is 0" },
+		{ LIAR_CONFIG_BLK_SIZE, 4, 0, "blk_size is 0" },
+		{ LIAR_CONFIG_BLK_SIZE, 4, 1536, "blk_size is 1536" },
+		{ LIAR_CONFIG_BLK_SIZE, 4, 131072, "blk_size is 131072" },
+		{ LIAR_CONFIG_PHYSICAL_EXP, 1, 17, "block_exp is 17" },
+		{ LIAR_CONFIG_ALIGNMENT, 1, 8, "alignment_offset is 8" },
+		{ LIAR_CONFIG_NUM_QUEUES, 2, 0, "num_queues is 0" },
+		{ LIAR_CONFIG_DISCARD_SECTORS, 4, 0, "discard_sectors is 0" },
+		{ LIAR_CONFIG_DISCARD_RANGES, 4, 0, "discard_seg is 0" },
+		{ LIAR_CONFIG_DISCARD_ALIGNMENT, 4, 0, "alignment is 0" },
+		{ LIAR_CONFIG_ZEROES_SECTORS, 4, 0, "zeroes_sectors is 0" },
+		{ LIAR_CONFIG_ZEROES_RANGES, 4, 0, "write_zeroes_seg is 0" },
+		{ LIAR_CONFIG_WRITEBACK, 1, 2, "writeback is 2" },
+	};
+
+	ck_assert_uint_lt((size_t)_i, RF_ARRAY_LEN(cases));
+	disk->features = LIAR_F_ALL;
+	liar_set_config(disk, cases[_i].field, cases[_i].len, cases[_i].value);
+	ends("rf.rounds=1", GUEST_BAD_DEVICE, cases[_i].line);
+}
+END_TEST
+enum { CONFIGURATIONS = 14 };
+
+static void notices_with_all(enum liar_lie lie, int status, const char *line)
+{
+	disk->features = LIAR_F_ALL;
+	notices(lie, status, line);
+}
+
+START_TEST(cache_that_cannot_be_switched)
+{
+	notices_with_all(LIAR_WRITEBACK_STUCK, GUEST_BAD_DEVICE,
+			 "writeback is 1, set to 0");
+}
+END_TEST
+
+START_TEST(discard_that_takes_too_much)
+{
+	notices_with_all(LIAR_DISCARD_WIDE, GUEST_MISCOMPARE,
+			 "sector 2046 word 0: 0x0, not 0x5a5a5a5a");
+}
+END_TEST
+
+START_TEST(pieces_in_another_order)
+{
+	notices_with_all(LIAR_PIECES_SHUFFLED, GUEST_MISCOMPARE,
+			 "a piece of 62");
+}
+END_TEST
+
+START_TEST(queue_reset_that_does_not_end)
+{
+	notices_with_all(LIAR_QUEUE_RESET_STICKS, GUEST_NO_RESET,
+			 "queue 0: its reset does not end");
+}
+END_TEST
+
+START_TEST(queue_reset_that_leaves_it_in_use)
+{
+	notices_with_all(LIAR_QUEUE_RESET_IN_USE, GUEST_NO_RESET,
+			 "queue 0: reset, and still in use");
+}
+END_TEST
+
+START_TEST(queue_that_goes_on_where_it_was)
+{
+	disk->features = LIAR_F_ALL & ~(LIAR_F_RING_PACKED | LIAR_F_IN_ORDER);
+	disk->lie = LIAR_QUEUE_RESET_FORGETS;
+	ck_assert_int_ne(liar_boot(disk, "rf.rounds=1 rf.timeout=1"), GUEST_OK);
 }
 END_TEST
 
@@ -367,6 +693,9 @@ static int run_all(const TTest *const *tests, size_t nr)
 	tcase_add_checked_fixture(tcase, new_disk, free_disk);
 	for (i = 0; i < nr; i++)
 		tcase_add_test(tcase, tests[i]);
+	tcase_add_loop_test(tcase, every_form_of_ring_is_driven, 0, RING_FORMS);
+	tcase_add_loop_test(tcase, configuration_that_makes_no_sense, 0,
+			    CONFIGURATIONS);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
@@ -416,6 +745,36 @@ int main(void)
 		zeroes_that_were_forgotten,
 		lying_driver_is_believed,
 		reset_that_is_asked_for_in_silence,
+		packed_buffer_beyond_the_ring,
+		packed_buffer_that_was_not_out,
+		packed_buffer_given_back_on_the_wrong_lap,
+		packed_length_too_long,
+		packed_length_of_nothing,
+		packed_request_without_an_answer,
+		packed_interrupt_that_does_not_come,
+		packed_status_that_was_not_written,
+		packed_queue_that_is_broken_serves_again_after_its_reset,
+		packed_lying_driver_is_believed,
+		shortest_packed_queue_will_do,
+		answers_out_of_order,
+		answers_out_of_order_where_no_order_was_agreed,
+		packed_answers_out_of_order_where_no_order_was_agreed,
+		every_queue_is_used,
+		fewer_queues_are_used_if_asked_for,
+		more_queues_than_there_are,
+		queues_without_the_feature,
+		feature_that_is_not_offered,
+		features_are_left_if_asked_to,
+		limits_are_kept_to_and_then_passed,
+		two_pieces_are_enough,
+		one_piece_is_too_few,
+		block_features_are_tried,
+		cache_that_cannot_be_switched,
+		discard_that_takes_too_much,
+		pieces_in_another_order,
+		queue_reset_that_does_not_end,
+		queue_reset_that_leaves_it_in_use,
+		queue_that_goes_on_where_it_was,
 	};
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 

@@ -6,7 +6,7 @@
 
 #include "unit/unit.h"
 
-#include "plan.h"
+#include "driver/plan.h"
 
 static bool fits(uint64_t capacity, const struct plan_extent *e)
 {

@@ -745,8 +745,8 @@ static void judge_exits(uint32_t kind)
 		ck_assert_uint_eq(r->exits_ack, 0);
 		ck_assert_uint_le(io, r->exits_notify);
 	} else {
-		ck_assert_uint_gt(r->exits_ack, 0);
-		ck_assert_uint_ge(io, 2 * r->exits_ack);
+		/* A fast disk may have answered each time we looked. */
+		ck_assert_uint_gt(r->exits_register, 2 * r->exits_ack);
 	}
 }
 

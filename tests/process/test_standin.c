@@ -14,8 +14,8 @@
 
 #include <ringfence/doorbell.h>
 
-#include "guest/guest.h"
-#include "guest/plan.h"
+#include "driver/guest.h"
+#include "driver/plan.h"
 #include "kvm/machine.h"
 #include "unit/unit.h"
 

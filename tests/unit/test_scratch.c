@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest/plan.h"
+#include "driver/plan.h"
 #include "launcher/scratch.h"
 #include "unit/unit.h"
 

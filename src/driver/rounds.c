@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * steps.c - what is done to a disk, and what must come of it
+ * rounds.c - write a round, read it back, compare
  *
- * Side:    inside the virtual machine.
- * Owns:    nothing; the disk's two buffers while a step runs.
- * Callers: main.c, by disk.h.
+ * Side:    inside the virtual machine, and the stand-in for it.
+ * Owns:    the disk's two buffers while a round runs.
+ * Callers: drive.c, by disk.h.
  * Never:   takes the disk's word for its data: all of it is compared.
  */
-#include "cpu.h"
-#include "disk.h"
-#include "request.h"
+#include "driver/disk.h"
+#include "driver/request.h"
+#include "driver/words.h"
 
 #define POISON 0xa5a5a5a5u
 
@@ -22,31 +22,32 @@ static bool is_exchanged(uint32_t nr_sectors)
 	return !(nr_sectors & 1);
 }
 
-static uint32_t cut(struct queue_piece *out, const uint8_t *data,
-		    uint32_t first, uint32_t second, uint32_t bytes)
+struct part {
+	const uint8_t *data;
+	uint32_t len;
+};
+enum { PARTS_MAX = 6 };
+
+static uint32_t cut(struct part *out, const uint8_t *data, uint32_t first,
+		    uint32_t second, uint32_t bytes)
 {
 	uint32_t nr = 0;
 
-	out[nr++] = (struct queue_piece){ data, first };
+	out[nr++] = (struct part){ data, first };
 	if (second)
-		out[nr++] = (struct queue_piece){ data + first, second };
-	out[nr++] = (struct queue_piece){ data + first + second,
-					  bytes - first - second };
+		out[nr++] = (struct part){ data + first, second };
+	out[nr++] = (struct part){ data + first + second,
+				   bytes - first - second };
 	return nr;
 }
 
-static uint32_t cut_data(struct queue_piece *out, const uint32_t *words,
+static uint32_t cut_data(struct part *out, const uint32_t *words,
 			 uint32_t nr_sectors, bool write)
 {
 	const uint8_t *data = (const uint8_t *)words;
 	uint32_t half = nr_sectors * PLAN_SECTOR_BYTES / 2;
 	uint32_t nr;
 
-	if (!is_exchanged(nr_sectors)) {
-		out[0].data = data;
-		out[0].len = half * 2;
-		return 1;
-	}
 	if (write) {
 		nr = cut(out, data + half, 1, half / 2 + 2, half);
 		return nr + cut(out + nr, data, half - 3, 2, half);
@@ -55,20 +56,53 @@ static uint32_t cut_data(struct queue_piece *out, const uint32_t *words,
 	return nr + cut(out + nr, data + half, 7, 0, half);
 }
 
+/* A disk that takes too few pieces gets the halves as they are. */
+static uint32_t halve_data(struct part *out, const uint32_t *words,
+			   uint32_t nr_sectors, bool write)
+{
+	const uint8_t *data = (const uint8_t *)words;
+	uint32_t half = nr_sectors * PLAN_SECTOR_BYTES / 2;
+
+	out[0] = (struct part){ write ? data + half : data, half };
+	out[1] = (struct part){ write ? data : data + half, half };
+	return 2;
+}
+
+static bool takes_pieces(const struct disk *disk, uint32_t nr_sectors,
+			 uint32_t nr)
+{
+	const struct disk_limits *l = &disk->limits;
+
+	if (l->size_max)
+		nr += nr_sectors * PLAN_SECTOR_BYTES / l->size_max;
+	return !l->seg_max || nr <= l->seg_max;
+}
+
 static void submit_data(struct disk *disk, bool write, uint64_t sector,
 			const uint32_t *words, uint32_t nr_sectors)
 {
-	struct queue_piece pieces[QUEUE_CHAIN_MAX];
 	struct disk_request *req;
-	uint32_t nr;
+	struct part parts[PARTS_MAX] = { { (const uint8_t *)words,
+					   nr_sectors * PLAN_SECTOR_BYTES } };
+	uint32_t nr = 1, i;
 
-	req = request_new(disk, write ? DISK_OUT : DISK_IN, sector, DISK_S_OK);
-	nr = cut_data(pieces + 1, words, nr_sectors, write);
+	if (is_exchanged(nr_sectors))
+		nr = takes_pieces(disk, nr_sectors, PARTS_MAX)
+			     ? cut_data(parts, words, nr_sectors, write)
+			     : halve_data(parts, words, nr_sectors, write);
+	if (!takes_pieces(disk, nr_sectors, nr))
+		guest_fail(GUEST_BAD_DEVICE,
+			   "%s: %u pieces of %u bytes are too few for us",
+			   disk->name, disk->limits.seg_max,
+			   disk->limits.size_max);
+	req = request_new(disk, write ? DISK_OUT : DISK_IN, sector);
+	for (i = 0; i < nr; i++)
+		if (write)
+			request_out(disk, req, parts[i].data, parts[i].len);
+		else
+			request_in(disk, req, parts[i].data, parts[i].len);
 	disk->round_bytes += nr_sectors * PLAN_SECTOR_BYTES;
-	if (write)
-		request_submit(disk, req, pieces, 1 + nr, 1);
-	else
-		request_submit(disk, req, pieces, 1, nr + 1);
+	request_submit(disk, req);
 }
 
 static void fill_extent(const struct disk *disk,
@@ -80,7 +114,7 @@ static void fill_extent(const struct disk *disk,
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		plan_fill(words + at * PLAN_SECTOR_WORDS,
+		plan_fill(words + plan_words(at),
 			  plan_seed(extent->sector + i, round, disk->index));
 		if (++at == nr)
 			at = 0;
@@ -100,7 +134,7 @@ void disk_write_round(struct disk *disk, uint32_t round)
 		fill_extent(disk, &extents[i], round, words);
 		submit_data(disk, true, extents[i].sector, words,
 			    extents[i].nr_sectors);
-		words += extents[i].nr_sectors * PLAN_SECTOR_WORDS;
+		words += plan_words(extents[i].nr_sectors);
 	}
 }
 
@@ -115,25 +149,21 @@ void disk_read_round(struct disk *disk, uint32_t round)
 	disk->round_bytes = 0;
 	for (i = 0; i < nr; i++) {
 		/* Poison, lest data of the last round be taken for this. */
-		cpu_fill(words, POISON + round,
-			 extents[i].nr_sectors * PLAN_SECTOR_WORDS);
+		words_fill(words, POISON + round,
+			   plan_words(extents[i].nr_sectors));
 		submit_data(disk, false, extents[i].sector, words,
 			    extents[i].nr_sectors);
-		words += extents[i].nr_sectors * PLAN_SECTOR_WORDS;
+		words += plan_words(extents[i].nr_sectors);
 	}
 }
 
 void disk_flush(struct disk *disk)
 {
-	struct queue_piece pieces[2];
-	struct disk_request *req;
-
-	if (!(disk->features & DISK_F_FLUSH)) {
+	if (!disk_has(disk, FEATURE_FLUSH)) {
 		say("%s: writes through, nothing to flush", disk->name);
 		return;
 	}
-	req = request_new(disk, DISK_FLUSH, 0, DISK_S_OK);
-	request_submit(disk, req, pieces, 1, 1);
+	request_submit(disk, request_new(disk, DISK_FLUSH, 0));
 	disk_finish(disk);
 	say("%s: flushed", disk->name);
 }
@@ -142,14 +172,15 @@ static void compare_words(struct disk *disk, uint64_t sector,
 			  const uint32_t *want, const uint32_t *found,
 			  uint32_t nr_words)
 {
-	uint32_t equal = cpu_equal_words(want, found, nr_words);
+	uint32_t equal = words_equal(want, found, nr_words);
 
 	if (equal != nr_words)
-		guest_fail(GUEST_MISCOMPARE,
-			   "%s: sector %llu word %u: 0x%x, not 0x%x",
-			   disk->name, sector + equal / PLAN_SECTOR_WORDS,
-			   equal % PLAN_SECTOR_WORDS, found[equal],
-			   want[equal]);
+		guest_fail(
+			GUEST_MISCOMPARE,
+			"%s: sector %llu word %u: 0x%x, not 0x%x", disk->name,
+			(unsigned long long)sector +
+				(equal / PLAN_SECTOR_WORDS),
+			equal % PLAN_SECTOR_WORDS, found[equal], want[equal]);
 	disk->compared_bytes += nr_words * 4;
 }
 
@@ -163,11 +194,12 @@ static void compare_seeds(const struct disk *disk,
 
 	for (i = 0; i < extent->nr_sectors; i++) {
 		seed = plan_seed(extent->sector + i, round, disk->index);
-		if (found[i * PLAN_SECTOR_WORDS] != seed)
+		if (found[plan_words(i)] != seed)
 			guest_fail(GUEST_MISCOMPARE,
 				   "%s: sector %llu begins 0x%x, not 0x%x",
-				   disk->name, extent->sector + i,
-				   found[i * PLAN_SECTOR_WORDS], seed);
+				   disk->name,
+				   (unsigned long long)extent->sector + i,
+				   found[plan_words(i)], seed);
 	}
 }
 
@@ -218,86 +250,7 @@ void disk_compare_kept(struct disk *disk, uint32_t round)
 	for (i = 0; i < nr; i++) {
 		compare_words(disk, extents[i].sector, disk->written + at,
 			      disk->found + at,
-			      extents[i].nr_sectors * PLAN_SECTOR_WORDS);
+			      plan_words(extents[i].nr_sectors));
 		at += extents[i].nr_sectors * PLAN_SECTOR_WORDS;
 	}
-}
-
-void disk_say_id(struct disk *disk)
-{
-	struct queue_piece pieces[3];
-	struct disk_request *req;
-	char *id = (char *)disk->found;
-	uint32_t i;
-
-	cpu_fill(disk->found, 0, DISK_ID_BYTES / 4);
-	req = request_new(disk, DISK_GET_ID, 0, DISK_S_OK);
-	pieces[1].data = id;
-	pieces[1].len = DISK_ID_BYTES;
-	request_submit(disk, req, pieces, 1, 2);
-	/* A shorter name may be told in fewer bytes. */
-	req->want_len = 0;
-	disk_finish(disk);
-	for (i = 0; i < DISK_ID_BYTES && id[i]; i++)
-		if (id[i] < ' ' || id[i] > '~')
-			id[i] = '?';
-	say("%s: its name is \"%.*s\"", disk->name, (int)DISK_ID_BYTES, id);
-}
-
-static void expect(struct disk *disk, uint32_t type, uint64_t sector,
-		   uint32_t bytes, uint32_t status)
-{
-	struct queue_piece pieces[3];
-	struct disk_request *req;
-
-	req = request_new(disk, type, sector, status);
-	pieces[1].data = disk->found;
-	pieces[1].len = bytes;
-	if (type == DISK_OUT)
-		request_submit(disk, req, pieces, 2, 1);
-	else
-		request_submit(disk, req, pieces, 1, 2);
-}
-
-void disk_check_refusals(struct disk *disk)
-{
-	expect(disk, DISK_IN, disk->capacity, 512, DISK_S_IOERR);
-	expect(disk, DISK_IN, disk->capacity - 1, 1024, DISK_S_IOERR);
-	expect(disk, DISK_IN, UINT64_MAX, 512, DISK_S_IOERR);
-	expect(disk, DISK_IN, UINT64_MAX >> 9, 1024, DISK_S_IOERR);
-	expect(disk, DISK_OUT, disk->capacity, 512, DISK_S_IOERR);
-	expect(disk, DISK_IN, 0, 511, DISK_S_IOERR);
-	expect(disk, DISK_UNKNOWN, 0, 512, DISK_S_UNSUPP);
-	if (disk_is_read_only(disk))
-		expect(disk, DISK_OUT, 0, 512, DISK_S_IOERR);
-	disk_finish(disk);
-	say("%s: refused what lies beyond its end, odd lengths%s and what it "
-	    "does not know",
-	    disk->name, disk_is_read_only(disk) ? ", a write" : "");
-}
-
-/* In the place of the last sector, which every round writes. */
-void disk_check_zeroes(struct disk *disk)
-{
-	struct queue_piece pieces[3];
-	struct disk_request *req;
-	uint64_t sector = disk->capacity - 1;
-
-	if (!(disk->features & DISK_F_WRITE_ZEROES))
-		return;
-	cpu_fill(disk->written, POISON, PLAN_SECTOR_WORDS);
-	submit_data(disk, true, sector, disk->written, 1);
-	disk_finish(disk);
-	req = request_new(disk, DISK_WRITE_ZEROES, 0, DISK_S_OK);
-	req->range = (struct disk_range){ .sector = sector, .nr_sectors = 1 };
-	pieces[1].data = &req->range;
-	pieces[1].len = sizeof(req->range);
-	request_submit(disk, req, pieces, 2, 1);
-	disk_finish(disk);
-	submit_data(disk, false, sector, disk->found, 1);
-	cpu_fill(disk->written, 0, PLAN_SECTOR_WORDS);
-	disk_finish(disk);
-	compare_words(disk, sector, disk->written, disk->found,
-		      PLAN_SECTOR_WORDS);
-	say("%s: zeroed a sector without sending it zeroes", disk->name);
 }

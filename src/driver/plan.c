@@ -2,12 +2,12 @@
  *
  * plan.c - the extents of a round and the pattern of a sector
  *
- * Side:    inside the virtual machine, and the host (check_image).
+ * Side:    inside the virtual machine, the stand-in for it, and the host.
  * Owns:    nothing.
- * Callers: steps.c, check_image.c, the tests.
+ * Callers: rounds.c, steps.c, the launcher's demo, check_image.c, tests.
  * Never:   divides 64 bits: there is no library for that in the guest.
  */
-#include "plan.h"
+#include "driver/plan.h"
 
 static uint32_t add(struct plan_extent *out, uint32_t nr, uint64_t sector,
 		    uint32_t nr_sectors)

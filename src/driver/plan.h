@@ -2,7 +2,7 @@
  *
  * plan.h - what the guest writes where, for the guest and for whoever checks
  *
- * Side:    inside the virtual machine, and the host (check_image).
+ * Side:    inside the virtual machine, the stand-in for it, and the host.
  *
  * A round writes a set of extents that do not overlap: the first and the last
  * sector, and others spread over the whole disk, of 512 bytes, 1 KiB, 4 KiB
@@ -15,9 +15,10 @@
  * disk is seen. The step, odd as well, does the same for places inside a
  * sector.
  */
-#ifndef GUEST_PLAN_H
-#define GUEST_PLAN_H
+#ifndef RINGFENCE_DRIVER_PLAN_H
+#define RINGFENCE_DRIVER_PLAN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define PLAN_SECTOR_BYTES 512u
@@ -27,6 +28,11 @@
 #define PLAN_BIG_SECTORS 128u
 /* No plan holds more. */
 #define PLAN_SECTORS_MAX 192u
+
+static inline size_t plan_words(uint32_t nr_sectors)
+{
+	return (size_t)nr_sectors * PLAN_SECTOR_WORDS;
+}
 
 struct plan_extent {
 	uint64_t sector;

@@ -2,14 +2,15 @@
  *
  * cmdline.c - read the words of the kernel command line that are ours
  *
- * Side:    inside the virtual machine; the host for its test.
+ * Side:    inside the virtual machine, and the stand-in for it.
  * Owns:    nothing; reads the text where it lies.
- * Callers: main.c.
+ * Callers: drive.c.
  * Never:   guesses: a word of ours that does not parse to its last character
  *          is an error, because a test that runs something else than it was
  *          told to proves nothing.
  */
-#include "guest.h"
+#include "driver/features.h"
+#include "driver/guest.h"
 
 static const char *const mode_names[] = {
 	[GUEST_MODE_IRQ] = "irq",   [GUEST_MODE_POLL] = "poll",
@@ -145,12 +146,52 @@ static bool read_device(const char *text, struct guest_options *out)
 	return true;
 }
 
+/* One of a list: +NAME or -NAME, up to a comma or the word's end. */
+static bool read_feature(const char **text, struct guest_options *out)
+{
+	const bool need = **text == '+';
+	const char *rest;
+	uint32_t i;
+
+	if (!need && **text != '-')
+		return false;
+	for (i = 0; i < FEATURES_NR; i++) {
+		rest = *text + 1;
+		if (!skip(&rest, features[i].name) ||
+		    (*rest != ',' && !is_end(*rest)))
+			continue;
+		*text = rest;
+		out->needs_features &= ~features[i].mask;
+		out->shuns_features &= ~features[i].mask;
+		if (need)
+			out->needs_features |= features[i].mask;
+		else
+			out->shuns_features |= features[i].mask;
+		return true;
+	}
+	return false;
+}
+
+static bool read_features(const char *text, struct guest_options *out)
+{
+	do {
+		if (!read_feature(&text, out))
+			return false;
+	} while (skip(&text, ","));
+	/* Without it there is no driver here. */
+	return is_end(*text) && !(out->shuns_features & FEATURE_VERSION_1);
+}
+
 static bool read_word(const char *word, struct guest_options *out)
 {
 	if (skip(&word, "virtio_mmio.device="))
 		return read_device(word, out);
 	if (skip(&word, "rf.mode="))
 		return read_mode(word, &out->mode);
+	if (skip(&word, "rf.features="))
+		return read_features(word, out);
+	if (skip(&word, "rf.queues="))
+		return read_value(word, 1, GUEST_QUEUES_MAX, &out->queues);
 	if (skip(&word, "rf.rounds="))
 		return read_value(word, 1, GUEST_ROUNDS_MAX, &out->rounds);
 	if (skip(&word, "rf.writes="))

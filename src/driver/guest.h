@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * guest.h - the built-in guest: what it says and how it ends
+ * guest.h - the built-in guest: what it says, how it ends, how it is asked
  *
- * Side:    inside the virtual machine. Everything here believes only what the
- *          specifications promise and checks the rest: it is the other end
- *          that our monitor and our devices are measured against.
- * Owns:    the exit statuses, the command line's words, the console.
- * Callers: every file of the guest. cmdline.c and plan.c are compiled for the
- *          host as well, for their tests and for check_image.
- * Never:   needs a library, an interrupt return (the entry code says why), a
- *          floating-point register, or more memory than its own image.
+ * Side:    inside the virtual machine (tests/guest), and the stand-in for it
+ *          where there is no KVM (src/vmm/standin.c). Everything here believes
+ *          only what the specifications promise and checks the rest: it is the
+ *          other end that our monitor and our devices are measured against.
+ * Owns:    the exit statuses, the command line's words, the console's lines.
+ * Callers: every file of the driver; tests, for the statuses.
+ * Never:   needs a library, a floating-point register, or more memory than the
+ *          platform gave.
  *
- * The program is a 32-bit ELF with a PVH entry. It runs on hardware, under
- * QEMU and where a hypervisor emulates each instruction at a microsecond, so
- * that instructions, not bytes, are what it saves.
+ * It runs on hardware, under QEMU and where a hypervisor emulates each
+ * instruction at a microsecond, so that instructions, not bytes, are what it
+ * saves.
  *
  * Command line, all words optional, unknown words passed over:
  *   virtio_mmio.device=SIZE@BASE:IRQ[:ID]   a register file, as Linux has it
@@ -23,11 +23,15 @@
  *   rf.mode=doorbell   rf.writes=N notify writes to the first disk
  *   rf.mode=lie        break the first disk's queue, see it ask for a reset,
  *                      reset it, then as irq
+ *   rf.features=LIST   +NAME: the device must offer it; -NAME: leave it. Names
+ *                      as in features.c, commas between them. What is offered
+ *                      and known is taken otherwise.
+ *   rf.queues=N        use N queues; all that are offered otherwise
  *   rf.rounds=N        rounds of writing and comparing (2)
  *   rf.timeout=N       seconds to wait for an answer (10)
  */
-#ifndef GUEST_H
-#define GUEST_H
+#ifndef RINGFENCE_DRIVER_GUEST_H
+#define RINGFENCE_DRIVER_GUEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,17 +48,18 @@ enum guest_status {
 	GUEST_BAD_CMDLINE = 11,	   /* one of our words is malformed */
 	GUEST_NO_DISK = 12,	   /* no virtio-mmio block device found */
 	GUEST_NO_ROUTE = 13,	   /* the IOAPIC has no such input */
-	GUEST_BAD_DEVICE = 14,	   /* registers or capacity make no sense */
+	GUEST_BAD_DEVICE = 14,	   /* registers or configuration: nonsense */
 	GUEST_NO_FEATURES = 15,	   /* VERSION_1 missing or selection refused */
 	GUEST_NO_QUEUE = 16,	   /* queue missing, in use or too short */
 	GUEST_TIMEOUT = 17,	   /* a request was not answered */
 	GUEST_LOST_INTERRUPT = 18, /* answered, but no interrupt came */
 	GUEST_NEEDS_RESET = 19,	   /* the device set DEVICE_NEEDS_RESET */
-	GUEST_BAD_USED = 20,	   /* used ring: unknown head, wrong length */
+	GUEST_BAD_USED = 20,	   /* unknown buffer, wrong length or order */
 	GUEST_BAD_STATUS = 21,	   /* a request ended with another status */
 	GUEST_MISCOMPARE = 22,	   /* the disk holds other data than written */
-	GUEST_NO_RESET = 23,  /* no reset was asked for, or none was done */
-	GUEST_EXCEPTION = 24, /* the processor objected */
+	GUEST_NO_RESET = 23,	/* no reset was asked for, or none was done */
+	GUEST_EXCEPTION = 24,	/* the processor objected */
+	GUEST_NOT_OFFERED = 25, /* rf.features or rf.queues asks for more */
 };
 
 enum guest_mode {
@@ -67,11 +72,12 @@ enum guest_mode {
 };
 
 #define GUEST_DEVICES_MAX 16u
+#define GUEST_QUEUES_MAX 8u
 #define GUEST_ROUNDS_MAX 1000000u
 #define GUEST_TIMEOUT_MAX_S 3600u
 
 struct guest_device {
-	uint32_t base; /* physical address; no paging, so the only one */
+	uint32_t base; /* physical address */
 	uint32_t len_bytes;
 	uint32_t irq; /* global system interrupt: IOAPIC input */
 };
@@ -81,6 +87,9 @@ struct guest_options {
 	uint32_t rounds;
 	uint32_t writes;
 	uint32_t timeout_s;
+	uint32_t queues;	 /* 0: as many as there are */
+	uint64_t needs_features; /* offered, or the end */
+	uint64_t shuns_features;
 	uint32_t nr_devices;
 	struct guest_device devices[GUEST_DEVICES_MAX];
 };
@@ -90,17 +99,13 @@ struct guest_options {
 const char *cmdline_parse(const char *text, struct guest_options *out);
 const char *cmdline_mode_name(enum guest_mode mode);
 
-/* console.c: a line on the serial port; knows %s, %.*s, %u, %x and %llu. */
-void console_init(void);
-__attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
+/* drive.c: all of what the command line asks for, to the end. */
+__attribute__((noreturn)) void drive(const char *cmdline);
 
-/* main.c: the same line, the counters, and the end. */
+/* drive.c: a line on the console; knows %s, %.*s, %u, %x and %llu. */
+__attribute__((format(printf, 1, 2))) void say(const char *fmt, ...);
+/* The same line, the counters, and the end. */
 __attribute__((noreturn, format(printf, 2, 3))) void
 guest_fail(enum guest_status status, const char *fmt, ...);
-
-/* main.c, from entry.S */
-__attribute__((noreturn)) void guest_main(uint32_t start_info_paddr);
-__attribute__((noreturn)) void guest_exception(uint32_t vector, uint32_t error,
-					       uint32_t eip);
 
 #endif
