@@ -230,9 +230,8 @@ RF_MUST_CHECK int blk_bounce_advance(struct blk *blk, struct blk_request *rq,
 				     uint64_t result);
 void blk_bounce_release(struct blk_request *rq);
 /* Write what does not begin and end with a block, while nothing else is under
- * way: the guest's bytes, or zeroes if `rq` has none. */
-RF_MUST_CHECK int blk_bounce_patch(struct blk *blk, struct blk_request *rq,
-				   uint64_t start, uint64_t bytes);
+ * way: the guest's bytes, or zeroes if it asked for those. */
+RF_MUST_CHECK int blk_bounce_patch(struct blk *blk, struct blk_request *rq);
 
 /* sync.c */
 void blk_sync_join(struct blk *blk, struct blk_request *rq);

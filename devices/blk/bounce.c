@@ -189,8 +189,7 @@ static int patch_io(bool is_write, uint8_t *buf, uint64_t start, uint64_t bytes)
 	return 0;
 }
 
-int blk_bounce_patch(struct blk *blk, struct blk_request *rq, uint64_t start,
-		     uint64_t bytes)
+int blk_bounce_patch(struct blk *blk, struct blk_request *rq)
 {
 	int err = 0;
 
@@ -198,26 +197,25 @@ int blk_bounce_patch(struct blk *blk, struct blk_request *rq, uint64_t start,
 		blk->engine->drain(blk);
 	if (!rq->bounce)
 		blk_bounce_take(rq);
-	while (bytes > 0 && !err) {
-		uint64_t skip = skew(blk, start);
-		uint64_t whole = round_up(blk, skip + bytes);
-		uint64_t len;
+	while (rq->done < rq->bytes && !err) {
+		uint64_t at = rq->start + rq->done;
+		uint64_t skip = skew(blk, at);
+		uint64_t len = rq->bytes - rq->done;
+		uint64_t whole = round_up(blk, skip + len);
 
 		if (whole > BUFFER_BYTES)
 			whole = BUFFER_BYTES;
-		len = whole - skip < bytes ? whole - skip : bytes;
-		err = patch_io(false, rq->bounce, start - skip, whole);
+		if (len > whole - skip)
+			len = whole - skip;
+		err = patch_io(false, rq->bounce, at - skip, whole);
 		if (err)
 			break;
-		if (rq->nr_iov)
+		if (rq->type == T_OUT)
 			copy_guest(rq, rq->bounce + skip, len, false);
 		else
 			memset(rq->bounce + skip, 0, len);
-		err = patch_io(true, rq->bounce, start - skip, whole);
-		start += len;
-		bytes -= len;
-		if (!err)
-			rq->done += len;
+		err = patch_io(true, rq->bounce, at - skip, whole);
+		rq->done += len;
 	}
 	return err;
 }

@@ -94,13 +94,12 @@ static void prepare_zeroes(struct blk_request *rq)
 	rq->step_nr_iov = i;
 }
 
-/* Without io vectors, the request's one range is what is zeroed. */
+/* The one range of a request for zeroes, where a part of a block is in it. */
 static bool patch_zeroes(struct blk *blk, struct blk_request *rq, int *err)
 {
 	if ((rq->start | rq->bytes) % blk->image.block_bytes == 0)
 		return false;
-	rq->nr_iov = 0;
-	*err = blk_bounce_patch(blk, rq, rq->start, rq->bytes);
+	*err = blk_bounce_patch(blk, rq);
 	return true;
 }
 

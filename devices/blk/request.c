@@ -212,8 +212,9 @@ static int copy_iov(struct blk_request *rq, const struct iovec *iov,
 	return 0;
 }
 
-static uint8_t begin_data(struct blk *blk, struct blk_request *rq,
-			  const struct iovec *iov, uint32_t nr, uint64_t offset)
+/* All but the first step. */
+static uint8_t take_data(struct blk *blk, struct blk_request *rq,
+			 const struct iovec *iov, uint32_t nr, uint64_t offset)
 {
 	if (rq->bytes == 0)
 		return S_OK;
@@ -221,20 +222,24 @@ static uint8_t begin_data(struct blk *blk, struct blk_request *rq,
 		return S_IOERR;
 	if (blk_bounce_is_needed(blk, rq))
 		blk_bounce_take(rq);
-	prepare_data(blk, rq);
 	return BLK_GO;
 }
 
 static uint8_t begin_in(struct blk *blk, struct blk_request *rq,
 			const struct rf_chain *c, uint64_t out_bytes)
 {
+	uint8_t status;
+
 	(void)out_bytes;
 	if (!is_valid_extent(blk, rq->start, rq->in_bytes))
 		return S_IOERR;
 	rq->start <<= SECTOR_SHIFT;
 	rq->bytes = rq->in_bytes;
 	rq->step = BLK_READ;
-	return begin_data(blk, rq, c->iov + c->nr_readable, c->nr_writable, 0);
+	status = take_data(blk, rq, c->iov + c->nr_readable, c->nr_writable, 0);
+	if (status == BLK_GO)
+		prepare_data(blk, rq);
+	return status;
 }
 
 static bool is_whole_blocks(const struct blk *blk, const struct blk_request *rq)
@@ -242,27 +247,37 @@ static bool is_whole_blocks(const struct blk *blk, const struct blk_request *rq)
 	return (rq->start | rq->bytes) % blk->image.block_bytes == 0;
 }
 
+static uint8_t patch_blocks(struct blk *blk, struct blk_request *rq)
+{
+	int err = blk_bounce_patch(blk, rq);
+
+	if (err) {
+		fail_data(blk, rq, err);
+	} else {
+		RF_REPORT_COUNT(blk->report, bytes_written, rq->bytes);
+		blk_request_settle(blk, rq);
+	}
+	return BLK_HANDED_ON;
+}
+
 static uint8_t begin_out(struct blk *blk, struct blk_request *rq,
 			 const struct rf_chain *c, uint64_t out_bytes)
 {
 	uint8_t status;
-	int err;
 
 	if (blk->image.read_only || !is_valid_extent(blk, rq->start, out_bytes))
 		return S_IOERR;
 	rq->start <<= SECTOR_SHIFT;
 	rq->bytes = out_bytes;
 	rq->step = BLK_WRITE;
-	status = begin_data(blk, rq, c->iov, c->nr_readable,
-			    sizeof(struct blk_header));
-	if (status != BLK_GO || is_whole_blocks(blk, rq))
+	status = take_data(blk, rq, c->iov, c->nr_readable,
+			   sizeof(struct blk_header));
+	if (status != BLK_GO)
 		return status;
-	err = blk_bounce_patch(blk, rq, rq->start, rq->bytes);
-	if (err)
-		fail_data(blk, rq, err);
-	else
-		blk_request_settle(blk, rq);
-	return BLK_HANDED_ON;
+	if (!is_whole_blocks(blk, rq))
+		return patch_blocks(blk, rq);
+	prepare_data(blk, rq);
+	return BLK_GO;
 }
 
 static uint8_t begin_flush(struct blk *blk, struct blk_request *rq,
