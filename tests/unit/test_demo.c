@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "guest/plan.h"
+#include "driver/plan.h"
 #include "launcher/host.h"
 #include "launcher/run.h"
 #include "launcher/scratch.h"
