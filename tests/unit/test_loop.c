@@ -201,7 +201,8 @@ START_TEST(behind_the_polling_the_driver_is_asked_to_ring)
 		ck_assert_uint_eq(vring_used_flags(&r.v), 0);
 	}
 	ck_assert_uint_ge(atomic_load(&r.report.polled_misses), 20);
-	ck_assert_uint_ge(atomic_load(&r.report.polled_ns), 20 * 50000);
+	ck_assert_uint_ge(atomic_load(&r.report.polled_ns),
+			  20 * UINT64_C(50000));
 	ck_assert_int_eq(rig_end(&r), 0);
 }
 END_TEST

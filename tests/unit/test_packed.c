@@ -360,7 +360,8 @@ START_TEST(an_indirect_table_is_a_row_of_buffers)
 
 	begin(0);
 	for (i = 0; i < SIZE; i++)
-		set_table(i, BUF + 64 * i, 16, i < 3 ? 0 : VRING_WRITE);
+		set_table(i, BUF + UINT64_C(64) * i, 16,
+			  i < 3 ? 0 : VRING_WRITE);
 	ck_assert_int_eq(pop_table(TABLE, 16 * SIZE), 0);
 	ck_assert_uint_eq(chain.head, 2);
 	ck_assert_uint_eq(chain.nr_readable, 3);

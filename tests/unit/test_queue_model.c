@@ -105,7 +105,7 @@ static void make_bufs(uint16_t id, uint16_t nr)
 	for (i = 0; i < nr; i++) {
 		writable |= rnd(2);
 		m.bufs[id][i] = (struct pring_buf){
-			VRING_DATA + 0x1000u * id + 256u * i,
+			VRING_DATA + UINT64_C(0x1000) * id + UINT64_C(256) * i,
 			1 + rnd(200),
 			writable ? VRING_WRITE : 0,
 		};
@@ -116,7 +116,7 @@ static void make_bufs(uint16_t id, uint16_t nr)
 
 static struct pring_buf make_table(uint16_t id)
 {
-	uint64_t gpa = TABLES + 64u * id;
+	uint64_t gpa = TABLES + UINT64_C(64) * id;
 	uint16_t i, nr = m.nr_bufs[id];
 
 	for (i = 0; i < nr; i++) {
@@ -127,7 +127,7 @@ static struct pring_buf make_table(uint16_t id)
 			(uint16_t)(b->flags | (i + 1 < nr ? VRING_NEXT : 0)),
 			(uint16_t)(i + 1)
 		};
-		uint8_t *at = ram.low + (gpa - VRING_GPA) + 16u * i;
+		uint8_t *at = ram.low + (gpa - VRING_GPA) + sizeof(d) * i;
 
 		memcpy(at, is_packed() ? (void *)&d : (void *)&s, 16);
 	}
