@@ -56,6 +56,23 @@ static const char *open_remedy(int err)
 	}
 }
 
+/* An io_uring lets go of its file some time after its process has ended: the
+ * guest before ours may be gone, and its disk not yet. */
+#define LOCK_TRIES 50u
+#define LOCK_PAUSE_US 20000u
+
+static int try_lock(int fd, struct flock *lock)
+{
+	unsigned tries;
+
+	for (tries = 1; fcntl(fd, F_OFD_SETLK, lock) < 0; tries++) {
+		if ((errno != EAGAIN && errno != EACCES) || tries == LOCK_TRIES)
+			return -errno;
+		(void)usleep(LOCK_PAUSE_US);
+	}
+	return 0;
+}
+
 /* Locks of the open file description: they stay with the descriptor that the
  * device process gets, and go when it does. */
 static int lock_disk(const struct disk *disk, int fd, struct complaint *c)
@@ -65,16 +82,18 @@ static int lock_disk(const struct disk *disk, int fd, struct complaint *c)
 		.l_whence = SEEK_SET,
 	};
 
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+	int err = try_lock(fd, &lock);
+
+	if (!err)
 		return 0;
-	if (errno == EAGAIN || errno == EACCES)
+	if (err == -EAGAIN || err == -EACCES)
 		return complain(c,
 				"%s: another process holds it%s; end that one "
 				"first, or give each its own copy",
 				disk->path,
 				disk->read_only ? " for writing" : "");
 	return complain(c, "%s: cannot be locked: %s", disk->path,
-			strerror(errno));
+			strerror(-err));
 }
 
 static int check_disk(const struct disk *disk, int fd, struct complaint *c)
