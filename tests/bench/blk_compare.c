@@ -40,8 +40,7 @@ static int add_peer(struct contest *k, enum blk_peer_kind kind)
 	k->nr_peers++;
 	k->t->nr_peers = k->nr_peers;
 	k->t->peers[i] = blk_peer_name(kind);
-	k->t->is_rival[i] = kind == BLK_PEER_QSD ||
-			    kind == BLK_PEER_QSD_IOTHREAD;
+	k->t->is_rival[i] = kind >= BLK_PEER_QSD;
 	return 0;
 }
 
@@ -56,6 +55,8 @@ static int add_peers(struct contest *k)
 		err = add_peer(k, BLK_PEER_QSD);
 	if (!err && has_rivals)
 		err = add_peer(k, BLK_PEER_QSD_IOTHREAD);
+	if (!err && has_rivals && k->o->backend_polls)
+		err = add_peer(k, BLK_PEER_QSD_NO_POLLING);
 	return err;
 }
 

@@ -38,6 +38,7 @@ static const char *const names[] = {
 	[BLK_PEER_OURS_POLLING] = "ringfence-blk, polls",
 	[BLK_PEER_QSD] = "qsd",
 	[BLK_PEER_QSD_IOTHREAD] = "qsd, iothread",
+	[BLK_PEER_QSD_NO_POLLING] = "qsd, never polls",
 };
 static_assert(RF_ARRAY_LEN(names) == BLK_PEER_NR_KINDS, "one name each");
 
@@ -180,7 +181,7 @@ static void run_qsd(const struct blk_peer *p, const struct blk_options *o,
 {
 	char blockdev[256], export[256];
 	const char *args[ARGS_MAX] = { o->qsd };
-	const bool iothread = p->kind == BLK_PEER_QSD_IOTHREAD;
+	const bool iothread = p->kind != BLK_PEER_QSD;
 	uint32_t n = 1;
 
 	(void)snprintf(blockdev, sizeof(blockdev),
@@ -194,7 +195,9 @@ static void run_qsd(const struct blk_peer *p, const struct blk_options *o,
 		p->socket, o->nr_queues, iothread ? ",iothread=worker" : "");
 	if (iothread) {
 		args[n++] = "--object";
-		args[n++] = "iothread,id=worker";
+		args[n++] = p->kind == BLK_PEER_QSD_NO_POLLING
+				    ? "iothread,id=worker,poll-max-ns=0"
+				    : "iothread,id=worker";
 	}
 	args[n++] = "--blockdev";
 	args[n++] = blockdev;
