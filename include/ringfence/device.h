@@ -38,7 +38,7 @@ struct rf_chain {
 /* Next available chain. Only within ops->queue. -EAGAIN: none for now, or this
  * pass has had its share of chains; the runtime asks the driver to notify before
  * it sleeps and looks once more after that, so that none is missed. -EPROTO: the
- * driver lied; the queue is broken until reset. */
+ * driver lied; the queue is broken until reset, and `chain` is undefined. */
 RF_MUST_CHECK int rf_virtqueue_pop(struct rf_virtqueue *vq,
 				   struct rf_chain *chain);
 
@@ -145,9 +145,8 @@ struct rf_device_params {
 #define RF_DEVICE_POLL_AUTO UINT32_MAX
 #define RF_DEVICE_POLL_MAX_US 1000000u
 
-/* One mapping of memory, epoll and, if ops->timer is set, a timer, at their
- * places (enum rf_fd_place; what was open there is closed); nothing is made
- * later on. -EINVAL: ops are not such a device; -errno: the kernel refused. */
+/* One mapping of memory, and epoll at its place (enum rf_fd_place; what was open
+ * there is closed); nothing is made later on. -EINVAL: ops are not such a device; -errno: the kernel refused. */
 RF_MUST_CHECK int rf_device_new(const struct rf_device_params *params,
 				struct rf_device **out);
 void rf_device_free(struct rf_device *dev);
