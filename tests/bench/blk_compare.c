@@ -51,6 +51,8 @@ static int add_peers(struct contest *k)
 
 	if (!err && k->o->backend_polls)
 		err = add_peer(k, BLK_PEER_OURS_POLLING);
+	if (!err && k->o->backend_polls)
+		err = add_peer(k, BLK_PEER_OURS_NO_POLLING);
 	if (!err && has_rivals)
 		err = add_peer(k, BLK_PEER_QSD);
 	if (!err && has_rivals)

@@ -35,7 +35,8 @@
 
 static const char *const names[] = {
 	[BLK_PEER_OURS] = "ringfence-blk",
-	[BLK_PEER_OURS_POLLING] = "ringfence-blk, polls",
+	[BLK_PEER_OURS_POLLING] = "ours, polls",
+	[BLK_PEER_OURS_NO_POLLING] = "ours, never polls",
 	[BLK_PEER_QSD] = "qsd",
 	[BLK_PEER_QSD_IOTHREAD] = "qsd, iothread",
 	[BLK_PEER_QSD_NO_POLLING] = "qsd, never polls",
@@ -167,8 +168,10 @@ static void run_ours(const struct blk_peer *p, const struct blk_options *o,
 	(void)snprintf(queues, sizeof(queues), "%u", o->nr_queues);
 	if (direct)
 		args[n++] = "--direct";
-	args[n++] = "--poll-us";
-	args[n++] = p->kind == BLK_PEER_OURS_POLLING ? "1000" : "0";
+	if (p->kind != BLK_PEER_OURS) {
+		args[n++] = "--poll-us";
+		args[n++] = p->kind == BLK_PEER_OURS_POLLING ? "1000" : "0";
+	}
 	args[n] = NULL;
 	if (o->ours)
 		(void)execvp(o->ours, (char *const *)(uintptr_t)args);
@@ -229,7 +232,7 @@ static _Noreturn void run(const struct blk_peer *p, const struct blk_options *o,
 	(void)snprintf(disk, sizeof(disk), "/proc/%d/fd/%d", (int)parent,
 		       p->disk);
 	pin_self(o->backend_cpu);
-	if (p->kind == BLK_PEER_OURS || p->kind == BLK_PEER_OURS_POLLING)
+	if (p->kind < BLK_PEER_QSD)
 		run_ours(p, o, direct, disk);
 	else
 		run_qsd(p, o, direct, disk);

@@ -14,6 +14,7 @@
 enum blk_peer_kind {
 	BLK_PEER_OURS,
 	BLK_PEER_OURS_POLLING,
+	BLK_PEER_OURS_NO_POLLING,
 	BLK_PEER_QSD,	       /* one thread for everything */
 	BLK_PEER_QSD_IOTHREAD, /* one for the queue */
 	BLK_PEER_QSD_NO_POLLING, /* and it never polls, which is not its default */

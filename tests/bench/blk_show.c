@@ -46,10 +46,12 @@ static void show_ratio(const struct blk_table *t, uint32_t cell, uint32_t ours,
 {
 	const struct blk_sample *a = &t->medians[cell][ours];
 	const struct blk_sample *b = &t->medians[cell][rival];
+	const char *how = strchr(t->peers[ours], ',');
+	char label[32];
 
+	(void)snprintf(label, sizeof(label), "  ratio%s", how ? how : "");
 	(void)printf("%32s %-20s %8.2fx %7.2fx %8.2fx %8.2fx %8.2fx %7.2fx\n",
-		     "", ours == 0 ? "  ratio" : "  ratio, polling",
-		     a->iops / b->iops, a->mib_s / b->mib_s,
+		     "", label, a->iops / b->iops, a->mib_s / b->mib_s,
 		     a->p50_us / b->p50_us, a->p99_us / b->p99_us,
 		     a->p999_us / b->p999_us, a->cpu_us / b->cpu_us);
 }
