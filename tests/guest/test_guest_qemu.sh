@@ -8,7 +8,8 @@
 # QEMU's microvm with virtio-mmio is the peer: what the guest does by the
 # specification works there, what it must notice it notices, and the image on
 # the host holds what it wrote. QEMU's isa-debug-exit turns the guest's status
-# s into 2s + 1. Status 77: skipped.
+# s into 2s + 1. Its virtio-mmio offers queue reset without having the register
+# (7.2), so that is taken out. Status 77: skipped.
 set -u
 
 guest=$1
@@ -29,10 +30,11 @@ run()
 	want=$(($1 * 2 + 1))
 	append=$2
 	shift 2
-	timeout 60 "$qemu" \
+	timeout -k 5 60 "$qemu" \
 		-M microvm,x-option-roms=off,rtc=off,pit=off,pic=on,acpi=off,isa-serial=on"$machine" \
 		-accel tcg -m 64 -nodefaults -no-user-config \
 		-global virtio-mmio.force-legacy=false \
+		-global virtio-blk-device.queue_reset=off \
 		-device isa-debug-exit,iobase=0xf4,iosize=0x4 \
 		-serial stdio -display none -no-reboot \
 		-kernel "$guest" -append "$append" "$@" \
@@ -118,6 +120,34 @@ run 0 "" $a,event_idx=off,indirect_desc=off
 says '^all compared$'
 holds "$dir/a" 0 2
 
+begin "packed rings, with and without what goes with them"
+for features in +ring_packed -event_idx -indirect_desc \
+	-event_idx,-indirect_desc; do
+	fresh "$dir/a" 1M
+	run 0 "rf.features=$features" $a,packed=on
+	says ',ring_packed$'
+	says '^all compared$'
+	holds "$dir/a" 0 2
+done
+
+begin "several queues, split and packed"
+for packed in off on; do
+	fresh "$dir/a" 1M
+	run 0 "" $a,num-queues=3,packed=$packed
+	says '^disk0: 3 queues of 64'
+	says '^all compared$'
+	holds "$dir/a" 0 2
+done
+
+begin "features are left, and asked for in vain"
+run 0 "rf.features=-flush,-config_wce,-discard,-write_zeroes,-seg_max" $a
+says '^disk0: writes through, nothing to flush$'
+says '^all compared$'
+run 25 "rf.features=+in_order" $a
+says '^disk0: in_order: not offered$'
+run 25 "rf.queues=2" $a
+says '^disk0: 2 queues: not offered, there are 1$'
+
 begin "disks from one sector on"
 for sectors in 1 2 3 17 2047; do
 	fresh "$dir/a" $((sectors * 512))
@@ -146,7 +176,7 @@ says '^disk0: rang 2000 times$'
 begin "a disk that forgets is noticed"
 run 22 "" -blockdev driver=null-co,node-name=n,size=1048576,read-zeroes=on \
 	-device virtio-blk-device,drive=n,write-zeroes=off
-says '^disk0: sector 0 begins 0x0, not '
+says '^disk0: sector 2047 word 0: 0x0, not '
 
 begin "a disk that fails is noticed"
 run 21 "" -blockdev "{\"driver\":\"blkdebug\",\"node-name\":\"e\",\
