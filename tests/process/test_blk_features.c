@@ -106,7 +106,7 @@ START_TEST(sizes_in_config_space_are_the_backings)
 	ck_assert_uint_eq(blk_size << topology[0], 4096);
 	ck_assert_uint_eq(topology[1], 0);
 	memcpy(&min_io, topology + 2, 2);
-	ck_assert_uint_eq(min_io * blk_size, 4096);
+	ck_assert_uint_eq((uint64_t)min_io * blk_size, 4096);
 	ck_assert_uint_eq(queues, 1);
 	ck_assert_uint_eq(discard_align, 8);
 	rig_end(&r);
@@ -590,7 +590,7 @@ START_TEST(a_limit_is_shared_by_the_queues_in_turns)
 	/* Neither is emptied before the other gets something. */
 	ck_assert_uint_ge(first, 3);
 	ck_assert_uint_ge(second, 3);
-	ck_assert_uint_lt(first + second, BATCH * 2);
+	ck_assert_uint_lt(first + second, UINT64_C(2) * BATCH);
 	/* One is taken away in the middle; the other goes on. */
 	ck_assert_int_eq(rf_frontend_queue_stop(r.fe, 0, &first), 0);
 	ck_assert_uint_eq(collect(&s.v, s.call, BATCH, RIG_WAIT_MS), BATCH);
