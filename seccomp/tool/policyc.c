@@ -18,7 +18,7 @@
  *   include common.policy          beside the file that names it
  *   include-if SANITIZED x.policy  only when built with -D SANITIZED
  *   epoll_wait                     # event.c: wait()
- *   preadv: fd == RF_FD_BACKING    # blk.c: read_sectors()
+ *   preadv2: fd == RF_FD_BACKING   # engine_sync.c: start()
  *   mmap: prot & ~(PROT_READ|PROT_WRITE) == 0, flags & MAP_SHARED == MAP_SHARED
  *   read: fd in RF_FD_KICKS, count <= 8     # event.c: take()
  *
