@@ -64,20 +64,25 @@ static int complain(const struct vdev *d, const char *step, int rc)
 	return rc;
 }
 
-/* Call eventfds are read by nobody but KVM, or by the stand-in, which sleeps
- * on them. */
+/* Call eventfds are read by nobody but KVM, or by the stand-in, which sleeps on
+ * one. They are one line, so without KVM one descriptor does for all. */
+static int make_call(struct vdev *d, uint32_t queue)
+{
+	if (!d->kvm && queue > 0)
+		return d->calls[0];
+	return eventfd(0, EFD_CLOEXEC | (d->kvm ? EFD_NONBLOCK : 0));
+}
+
 static int make_events(struct vdev *d)
 {
-	const int calls = EFD_CLOEXEC | (d->kvm ? EFD_NONBLOCK : 0);
 	uint32_t i;
 
 	for (i = 0; i < VDEV_QUEUES_MAX; i++) {
-		d->calls[i] = eventfd(0, calls);
+		d->calls[i] = make_call(d, i);
 		d->errs[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (d->calls[i] < 0 || d->errs[i] < 0)
 			return complain(d, "eventfd", -errno);
 	}
-	/* One line for both: without KVM one descriptor must do for both. */
 	if (!d->kvm) {
 		d->config_event = d->calls[0];
 		return 0;
