@@ -119,11 +119,12 @@ static int serve(struct blk *blk, const struct blk_options *o)
 		.report = blk->report,
 		.allow_unsealed = o->allow_unsealed,
 		.poll_us = o->poll_us,
+		.without = o->without,
 	};
 	int err;
 
 	ops.nr_queues = blk->nr_queues;
-	ops.features = blk->offered;
+	ops.features = blk->offered & ~o->without;
 	if (blk->engine == &blk_engine_uring)
 		use_uring(&ops);
 	err = rf_device_new(&params, &blk->dev);

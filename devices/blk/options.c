@@ -21,8 +21,9 @@
 static const char usage[] =
 	"usage: ringfence-blk [--read-only] [--serial TEXT] [--index N]\n"
 	"                     [--io auto|uring|sync] [--direct] [--queues N]\n"
-	"                     [--poll-us N|auto] [--limits] [--root DIR]\n"
-	"                     [--allow-unsealed-memory]\n"
+	"                     [--poll-us N|auto] [--limits] [--without "
+	"NAME+...]\n"
+	"                     [--root DIR] [--allow-unsealed-memory]\n"
 	"Serve the disk image at descriptor 5 to the vhost-user front-end at\n"
 	"descriptor 3. Started by ringfence, which puts the descriptors "
 	"there.\n"
@@ -42,6 +43,10 @@ static const char usage[] =
 	"  --poll-us N|auto          look for requests so long before "
 	"sleeping\n"
 	"  --limits                  descriptor 14 is a page of limits\n"
+	"  --without NAME+NAME...    features not to be offered, as virtio "
+	"names\n"
+	"                            them: event_idx, ring_packed, discard, "
+	"...\n"
 	"  --root DIR                root directory inside of the fence "
 	"instead\n"
 	"                            of an empty one\n"
@@ -106,6 +111,17 @@ static uint32_t parse_poll(const char *arg, const char *text)
 			    "needs microseconds up to 1000000, or auto");
 }
 
+static uint64_t parse_without(const char *arg, const char *text)
+{
+	uint64_t mask;
+
+	if (!text || !blk_features_parse(text, &mask))
+		die_of_usage("needs names of features, such as "
+			     "ring_packed+event_idx",
+			     arg);
+	return mask;
+}
+
 static const char *parse_root(const char *arg, const char *text)
 {
 	if (!text)
@@ -151,6 +167,8 @@ static void take_value(struct blk_options *o, const char *arg, const char *text)
 			"needs a number from 1 to 8");
 	else if (strcmp(arg, "--poll-us") == 0)
 		o->poll_us = parse_poll(arg, text);
+	else if (strcmp(arg, "--without") == 0)
+		o->without = parse_without(arg, text);
 	else if (strcmp(arg, "--root") == 0)
 		o->root = parse_root(arg, text);
 	else

@@ -24,7 +24,11 @@ struct blk_options {
 	const char *serial;
 	const char *root;
 	int index;
+	uint64_t without; /* features that are not offered */
 };
+
+/* "NAME+NAME...", to a mask. False: one of them is none of ours. */
+RF_MUST_CHECK bool blk_features_parse(const char *text, uint64_t *out);
 
 /* Wrong ones end the process with 2 and a sentence; --help and --version with
  * 0. */

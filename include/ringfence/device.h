@@ -137,6 +137,9 @@ struct rf_device_params {
 	int sock;		  /* RF_FD_CONTROL; borrowed */
 	struct rf_report *report; /* may be NULL */
 	bool allow_unsealed;	  /* take memory that could shrink under us */
+	/* Features of the runtime's own that are not offered, for drivers that
+	 * are better without; VERSION_1 is always. */
+	uint64_t without;
 	/* Before sleeping, look at ring and queues for so long:
 	 * RF_DEVICE_POLL_AUTO learns it from how often that helps, 0 never
 	 * polls, anything else is pinned. Microseconds. */

@@ -53,11 +53,12 @@ static bool has_protocol(const struct rf_device *dev, int bit)
 
 static uint64_t offered_features(const struct rf_device *dev)
 {
-	return dev->ops->features | VIRTQUEUE_F_INDIRECT_DESC |
-	       VIRTQUEUE_F_EVENT_IDX | VIRTQUEUE_F_RING_PACKED |
-	       VIRTQUEUE_F_IN_ORDER | RUNTIME_F_VERSION_1 |
-	       RUNTIME_F_NOTIFICATION_DATA | RUNTIME_F_RING_RESET |
-	       RUNTIME_F_PROTOCOL;
+	const uint64_t own = VIRTQUEUE_F_INDIRECT_DESC | VIRTQUEUE_F_EVENT_IDX |
+			     VIRTQUEUE_F_RING_PACKED | VIRTQUEUE_F_IN_ORDER |
+			     RUNTIME_F_NOTIFICATION_DATA | RUNTIME_F_RING_RESET;
+
+	return dev->ops->features | (own & ~dev->without) |
+	       RUNTIME_F_VERSION_1 | RUNTIME_F_PROTOCOL;
 }
 
 static uint64_t offered_protocol(const struct rf_device *dev)

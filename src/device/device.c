@@ -116,6 +116,7 @@ int rf_device_new(const struct rf_device_params *params, struct rf_device **out)
 	dev->sock = params->sock;
 	dev->report = params->report;
 	dev->allow_unsealed = params->allow_unsealed;
+	dev->without = params->without;
 	dev->poll = poll;
 	init_queues(dev);
 	err = open_all(dev);

@@ -69,6 +69,7 @@ struct rf_device {
 	int sock;
 	struct rf_report *report;
 	bool allow_unsealed;
+	uint64_t without; /* features not offered */
 
 	struct guestmem mem;
 	struct runtime_bells bells;

@@ -22,7 +22,7 @@ static int read_word(const struct config_item *it, const char *name,
 		     const char *value)
 {
 	char at[CONFIG_PATH_BYTES + 64];
-	char word[96];
+	char word[128];
 
 	(void)snprintf(at, sizeof(at), "%s: %s", it->file, it->path);
 	if (snprintf(word, sizeof(word), "%s=%s", name, value) >=
@@ -67,6 +67,11 @@ static int read_serial(const struct config_item *it)
 static int read_io(const struct config_item *it)
 {
 	return read_word(it, "io", json_string_value(it->value));
+}
+
+static int read_without(const struct config_item *it)
+{
+	return read_word(it, "without", json_string_value(it->value));
 }
 
 static int read_queues(const struct config_item *it)
@@ -123,6 +128,7 @@ static int read_disk(const struct config_item *it)
 		{ "queues", JSON_INTEGER, read_queues },
 		{ "poll_us", JSON_INTEGER, read_poll },
 		{ "limits", JSON_OBJECT, read_limits },
+		{ "without", JSON_STRING, read_without },
 	};
 	int err;
 

@@ -120,9 +120,28 @@ static int read_serial(struct disk *disk, const char *where, const char *value,
 	return 0;
 }
 
+/* The names are the device's to judge. */
+static int read_without(struct disk *disk, const char *where, const char *value,
+			struct complaint *c)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz0123456789_+";
+	const size_t len = strlen(value);
+
+	if (len == 0 || len >= sizeof(disk->without) ||
+	    strspn(value, chars) != len)
+		return complain(
+			c,
+			"%s: without: \"%s\" is no list of features; "
+			"write their names with + between them, such as "
+			"ring_packed+event_idx",
+			where, value);
+	memcpy(disk->without, value, len + 1);
+	return 0;
+}
+
 static const char *const value_words[] = {
-	"io",	"queues",     "poll-us",   "serial",
-	"iops", "iops-burst", "bandwidth", "bandwidth-burst",
+	"io",	      "queues",	   "poll-us",	      "serial",	 "iops",
+	"iops-burst", "bandwidth", "bandwidth-burst", "without",
 };
 
 static int read_value(struct disk *disk, const char *where, const char *name,
@@ -136,6 +155,8 @@ static int read_value(struct disk *disk, const char *where, const char *name,
 		return read_poll(disk, where, value, c);
 	if (strcmp(name, "serial") == 0)
 		return read_serial(disk, where, value, c);
+	if (strcmp(name, "without") == 0)
+		return read_without(disk, where, value, c);
 	if (strcmp(name, "iops") == 0)
 		return read_ops(&disk->limits.ops_per_s, where, name, value, c);
 	if (strcmp(name, "iops-burst") == 0)
@@ -184,10 +205,11 @@ int disk_word(struct disk *disk, const char *where, const char *word,
 		if (takes_value(name))
 			return read_value(disk, where, name, value, c);
 	}
-	return complain(c,
-			"%s: \"%s\" is none of ro, rw, direct, io=, queues=, "
-			"poll-us=, serial=, iops=, iops-burst=, bandwidth=, "
-			"bandwidth-burst=; a path with a comma goes into a "
-			"configuration file",
-			where, word);
+	return complain(
+		c,
+		"%s: \"%s\" is none of ro, rw, direct, io=, queues=, "
+		"poll-us=, serial=, without=, iops=, iops-burst=, bandwidth=, "
+		"bandwidth-burst=; a path with a comma goes into a "
+		"configuration file",
+		where, word);
 }

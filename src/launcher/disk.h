@@ -40,11 +40,12 @@ struct disk {
 	uint32_t queues; /* 0: one a vCPU */
 	int poll_us;	 /* or DISK_POLL_AUTO */
 	struct disk_limits limits;
+	char without[96]; /* features not offered; the device knows the names */
 	int fd; /* an image that is open already (the demo's); -1: by path */
 };
 
 /* One word, "name" or "name=value": ro, rw, direct, io=, queues=, poll-us=,
- * iops=, iops-burst=, bandwidth=, bandwidth-burst=, serial=. `where` names the
+ * iops=, iops-burst=, bandwidth=, bandwidth-burst=, serial=, without=. `where` names the
  * option or key in the complaint. */
 RF_MUST_CHECK int disk_word(struct disk *disk, const char *where,
 			    const char *word, struct complaint *c);

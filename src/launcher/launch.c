@@ -279,6 +279,8 @@ static void add_device_words(struct arguments *a, const struct settings *s,
 		add_pair(a, "--queues", w->queues);
 	if (disk->poll_us != DISK_POLL_AUTO)
 		add_pair(a, "--poll-us", w->poll_us);
+	if (disk->without[0])
+		add_pair(a, "--without", disk->without);
 	if (s->control[0] || is_limited(disk))
 		add_word(a, "--limits");
 	if (s->jailer.root[0])

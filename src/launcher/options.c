@@ -40,6 +40,9 @@ const char options_run_help[] =
 	"rest\n"
 	"                         serial=TEXT what the guest reads as its "
 	"name\n"
+	"                         without=NAME+NAME\n"
+	"                                     features not offered: "
+	"ring_packed, ...\n"
 	"  --kernel FILE        a Linux bzImage or vmlinux, any ELF with a PVH "
 	"note, or\n"
 	"                       `builtin` (default): the small guest that "
@@ -199,7 +202,7 @@ static int read_disk(struct settings *s, const char *value, struct complaint *c)
 	const size_t len = strcspn(value, ",");
 	const char *rest = value + len;
 	char path[PATH_MAX];
-	char word[64];
+	char word[128];
 	int err;
 
 	if (len >= sizeof(path))

@@ -162,18 +162,17 @@ static inline void *rig_run(void *arg)
 }
 
 /* Device made and running; nothing said to it yet. */
-static inline void rig_new_polling(struct rig *r, struct rf_device_ops ops,
-				   uint32_t poll_us)
+static inline void rig_new_params(struct rig *r, struct rf_device_ops ops,
+				  struct rf_device_params params)
 {
-	struct rf_device_params params = { .state = r,
-					   .report = &r->report,
-					   .poll_us = poll_us };
 	int sv[2];
 
 	memset(r, 0, sizeof(*r));
 	memcpy(r->config, "config!", 8);
 	r->ops = ops;
 	params.ops = &r->ops;
+	params.state = r;
+	params.report = &r->report;
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
 			 0);
 	r->sock = rig_high(sv[0]);
@@ -186,6 +185,12 @@ static inline void rig_new_polling(struct rig *r, struct rf_device_ops ops,
 	r->err = rig_eventfd();
 	ck_assert_int_eq(rf_device_new(&params, &r->dev), 0);
 	ck_assert_int_eq(pthread_create(&r->thread, NULL, rig_run, r), 0);
+}
+
+static inline void rig_new_polling(struct rig *r, struct rf_device_ops ops,
+				   uint32_t poll_us)
+{
+	rig_new_params(r, ops, (struct rf_device_params){ .poll_us = poll_us });
 }
 
 static inline void rig_new(struct rig *r, struct rf_device_ops ops)

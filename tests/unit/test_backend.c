@@ -30,6 +30,30 @@ START_TEST(what_is_offered_is_what_the_device_and_the_runtime_can)
 }
 END_TEST
 
+START_TEST(what_is_to_be_left_out_is_neither_offered_nor_taken)
+{
+	const uint64_t packed = UINT64_C(1) << 34;
+	const uint64_t all = UINT64_MAX & ~RIG_VERSION_1;
+
+	rig_new_params(&r, rig_ops(),
+		       (struct rf_device_params){ .without = packed });
+	rig_connect(&r);
+	ck_assert_uint_eq(rf_frontend_features(r.fe),
+			  RIG_FEATURE | RIG_VERSION_1 | UINT64_C(3) << 28 |
+				  UINT64_C(1) << 35 | UINT64_C(5) << 38);
+	ck_assert_int_eq(rf_frontend_set_features(r.fe, RIG_VERSION_1 | packed),
+			 -EREMOTEIO);
+	ck_assert_int_eq(rig_end(&r), 0);
+	/* The device's own features are its ops' to leave out. */
+	rig_new_params(&r, rig_ops(),
+		       (struct rf_device_params){ .without = all });
+	rig_connect(&r);
+	ck_assert_uint_eq(rf_frontend_features(r.fe),
+			  RIG_FEATURE | RIG_VERSION_1);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
 START_TEST(features_reach_the_device_and_unoffered_ones_do_not)
 {
 	rig_new(&r, rig_ops());
@@ -250,6 +274,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		what_is_offered_is_what_the_device_and_the_runtime_can,
+		what_is_to_be_left_out_is_neither_offered_nor_taken,
 		features_reach_the_device_and_unoffered_ones_do_not,
 		config_space_is_read_and_written_within_its_bounds,
 		a_queue_cannot_change_while_it_runs,

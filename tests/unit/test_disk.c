@@ -44,12 +44,14 @@ START_TEST(each_word_sets_its_own)
 	taken("poll-us=1000000");
 	taken("serial=12345678901234567890");
 	taken("iops=1");
+	taken("without=ring_packed+event_idx");
 	taken("bandwidth=1G");
 	ck_assert(disk.read_only && disk.direct);
 	ck_assert_str_eq(disk_io_name(disk.io), "uring");
 	ck_assert_uint_eq(disk.queues, 8);
 	ck_assert_int_eq(disk.poll_us, 1000000);
 	ck_assert_str_eq(disk.serial, "12345678901234567890");
+	ck_assert_str_eq(disk.without, "ring_packed+event_idx");
 	ck_assert_uint_eq(disk.limits.ops_per_s, 1);
 	ck_assert_uint_eq(disk.limits.bytes_per_s, 1u << 30);
 	taken("rw");
@@ -88,6 +90,8 @@ START_TEST(values_beside_their_bounds_are_refused)
 	refused("poll-us=", "\"\"");
 	refused("serial=", "0 characters");
 	refused("serial=123456789012345678901", "21 characters");
+	refused("without=", "no list of features");
+	refused("without=a b", "no list of features");
 	refused("iops=1K", "number of operations");
 	refused("iops=1125899906842625", "number of operations");
 	refused("iops-burst=x", "iops-burst");
