@@ -584,9 +584,13 @@ START_TEST(a_limit_is_shared_by_the_queues_in_turns)
 	}
 	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 	ck_assert_int_eq(rf_eventfd_signal(s.kick), 0);
-	(void)usleep(120000);
-	first = (uint16_t)(vring_used_idx(&r.v) - r.v.next_used);
-	second = (uint16_t)(vring_used_idx(&s.v) - s.v.next_used);
+	for (i = 0; i < RIG_WAIT_MS; i++) {
+		first = (uint16_t)(vring_used_idx(&r.v) - r.v.next_used);
+		second = (uint16_t)(vring_used_idx(&s.v) - s.v.next_used);
+		if (first + second >= 8)
+			break;
+		(void)usleep(1000);
+	}
 	/* Neither is emptied before the other gets something. */
 	ck_assert_uint_ge(first, 3);
 	ck_assert_uint_ge(second, 3);
