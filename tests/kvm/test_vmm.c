@@ -755,6 +755,7 @@ static void judge_exits(uint32_t kind)
 static void compare_through_every_doorbell(const char *registers)
 {
 	struct rf_doorbell_offer offer;
+	uint64_t acks = 0;
 	uint32_t kind;
 	uint32_t worked = 0;
 	rf_autofd kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -771,10 +772,14 @@ static void compare_through_every_doorbell(const char *registers)
 		ck_assert_uint_eq(machine.doorbell_kind, kind);
 		expect_all_compared();
 		judge_exits(kind);
+		acks += machine.report->exits_ack;
 		expect_status(0);
 		worked++;
 	}
 	ck_assert_uint_ge(worked, 2);
+	/* A guest that is answered fast enough takes no interrupt: not by every
+	 * kind must there be one. */
+	ck_assert_int_eq(acks > 0, strcmp(registers, "exit") == 0);
 	builtin_registers = NULL;
 }
 
@@ -821,7 +826,7 @@ START_TEST(a_lie_of_the_guests_ends_in_a_reset_and_service)
 	builtin_registers = "exit";
 	run_builtin("auto", "rf.mode=lie rf.rounds=1", 1, false);
 	expect_all_compared();
-	ck_assert_uint_gt(machine.report->exits_ack, 1);
+	ck_assert_uint_ge(machine.report->exits_ack, 1);
 	expect_status(0);
 	builtin_registers = NULL;
 }
