@@ -47,7 +47,7 @@ static void zero_disk(void)
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
-	ck_assert_int_eq(ftruncate(fd, DISK_SECTORS * 512), 0);
+	ck_assert_int_eq(ftruncate(fd, (off_t)DISK_SECTORS * 512), 0);
 }
 
 static void check_disk(void)
