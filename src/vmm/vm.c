@@ -322,9 +322,11 @@ void vm_explain(const struct vm *vm, uint32_t index)
 	rip = regs.rip;
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
-		rf_log("vcpu%u: the guest shut its processor down at 0x%llx "
-		       "(triple fault)",
-		       index, rip);
+		/* No address: on AMD, KVM has reset the vCPU by now, and its
+		 * registers are those of any processor at power-on. */
+		rf_log("vcpu%u: the guest shut its processor down (triple "
+		       "fault)",
+		       index);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
