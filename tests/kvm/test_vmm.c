@@ -458,7 +458,7 @@ START_TEST(a_file_that_is_no_kernel_is_refused)
 	file[0] = 'M';
 	expect_refused(pvh_kernel_file(file, sizeof(file)),
 		       "kernel: it is neither an ELF file");
-	expect_refused(pvh_kernel_file(file, 0), "nor a bzImage");
+	expect_refused(pvh_kernel_file(file, 0), "kernel: the file is empty");
 	expect_refused(open("/dev/null", O_RDONLY | O_CLOEXEC),
 		       "kernel: it is not a regular file");
 }
