@@ -167,7 +167,7 @@ START_TEST(an_initramfs_that_cannot_be_is_refused)
 	put("initrd", "", 0);
 #define WITH "run --kernel DIR/kernel --memory 16M --initrd "
 	expect_refused(WITH "DIR/initrd", "initramfs: it is empty");
-	ck_assert_int_eq(truncate(rig_path("initrd"), 1ll << 40), 0);
+	ck_assert_int_eq(truncate(rig_path("initrd"), (off_t)1 << 40), 0);
 	expect_refused(WITH "DIR/initrd", "it has 1099511627776 bytes, and");
 	ck_assert(rig_says(&rig, "give the guest more memory"));
 	ck_assert_int_eq(truncate(rig_path("initrd"), 16 << 20), 0);
