@@ -173,10 +173,7 @@ int bzimage_load(int fd, uint64_t file_bytes, const struct memory *mem,
 	struct loader l = { .fd = fd, .file_bytes = file_bytes, .mem = mem };
 	int rc;
 
-	if (l.file_bytes > INT64_MAX)
-		rc = refuse(&l, -EPROTO, "its size is impossible");
-	else
-		rc = read_header(&l);
+	rc = read_header(&l);
 	if (rc == 0)
 		rc = judge_header(&l);
 	if (rc == 0)

@@ -102,7 +102,7 @@ static int read_header(struct loader *l)
 	memset(&h, 0, sizeof(h));
 	rc = read_at(l, 0, h.ident, sizeof(h.ident));
 	if (rc < 0)
-		return refuse(l, rc, "it is too short for an ELF file");
+		return rc;
 	if (!is_valid_ident(h.ident))
 		return refuse(l, -EPROTO, "it is not a little-endian ELF file");
 	l->is_64 = h.ident[EI_CLASS] == ELFCLASS64;
@@ -392,10 +392,7 @@ int elf_load(int fd, uint64_t file_bytes, const struct memory *mem,
 	struct elf_image image = { 0 };
 	int rc;
 
-	if (l.file_bytes > INT64_MAX)
-		rc = refuse(&l, -EPROTO, "its size is impossible");
-	else
-		rc = read_header(&l);
+	rc = read_header(&l);
 	if (rc == 0)
 		rc = read_segments(&l);
 	/* First whether it is a kernel at all: a program that would not fit is

@@ -71,6 +71,20 @@ START_TEST(what_is_not_all_in_it_is_refused_unread)
 }
 END_TEST
 
+START_TEST(a_size_that_no_file_has_is_refused)
+{
+	rf_autofd fd = make_file();
+
+	ck_assert_int_eq(image_read(fd, INT64_MAX, 0, buf, 4, &why), 0);
+	ck_assert_int_eq(image_read(fd, INT64_MAX + 1ull, 0, buf, 4, &why),
+			 -EPROTO);
+	ck_assert_ptr_nonnull(strstr(why, "impossible"));
+	ck_assert_int_eq(
+		image_read(fd, UINT64_MAX, UINT64_MAX - 4, buf, 4, &why),
+		-EPROTO);
+}
+END_TEST
+
 START_TEST(a_file_that_became_shorter_is_told)
 {
 	rf_autofd fd = make_file();
@@ -102,6 +116,7 @@ int main(void)
 	const TTest *const tests[] = {
 		every_piece_of_it_can_be_read,
 		what_is_not_all_in_it_is_refused_unread,
+		a_size_that_no_file_has_is_refused,
 		a_file_that_became_shorter_is_told,
 		what_cannot_be_read_is_told,
 	};

@@ -17,16 +17,24 @@ static const uint64_t sizes[] = {
 	MEMORY_HOLE_START + 4096, 8ull << 30,
 };
 
+static uint32_t fill(uint64_t bytes)
+{
+	uint32_t nr;
+
+	ck_assert_int_eq(memory_new(bytes, -1, &mem), 0);
+	nr = memmap_fill(&mem, map);
+	ck_assert_uint_ge(nr, 3);
+	ck_assert_uint_le(nr, MEMMAP_ENTRIES_MAX);
+	return nr;
+}
+
 /* In order, none empty, none across another, and all of memory told once. */
-START_TEST(all_of_memory_is_told_once)
+static void check_order(uint32_t nr, uint64_t bytes)
 {
 	uint64_t told = 0;
-	uint32_t nr, i;
+	uint32_t i;
 	uint8_t *at;
 
-	ck_assert_int_eq(memory_new(sizes[_i], -1, &mem), 0);
-	nr = memmap_fill(&mem, map);
-	ck_assert_uint_le(nr, MEMMAP_ENTRIES_MAX);
 	for (i = 0; i < nr; i++) {
 		ck_assert_uint_gt(map[i].bytes, 0);
 		ck_assert_uint_eq(map[i].reserved, 0);
@@ -37,28 +45,39 @@ START_TEST(all_of_memory_is_told_once)
 					  map[i - 1].addr + map[i - 1].bytes);
 		told += map[i].bytes;
 	}
-	ck_assert_uint_eq(told, sizes[_i]);
-	memory_free(&mem);
+	ck_assert_uint_eq(told, bytes);
+}
+
+START_TEST(all_of_memory_is_told_once)
+{
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(sizes); i++) {
+		check_order(fill(sizes[i]), sizes[i]);
+		memory_free(&mem);
+	}
 }
 END_TEST
 
 START_TEST(nothing_in_the_hole_is_memory)
 {
-	uint32_t nr, i;
+	uint32_t nr, j;
+	size_t i;
 
-	ck_assert_int_eq(memory_new(sizes[_i], -1, &mem), 0);
-	nr = memmap_fill(&mem, map);
-	for (i = 0; i < nr; i++)
-		ck_assert(map[i].addr >= MEMORY_HIGH_START ||
-			  map[i].addr + map[i].bytes <= MEMORY_HOLE_START);
-	memory_free(&mem);
+	for (i = 0; i < RF_ARRAY_LEN(sizes); i++) {
+		nr = fill(sizes[i]);
+		for (j = 0; j < nr; j++)
+			ck_assert(map[j].addr >= MEMORY_HIGH_START ||
+				  map[j].addr + map[j].bytes <=
+					  MEMORY_HOLE_START);
+		memory_free(&mem);
+	}
 }
 END_TEST
 
 START_TEST(roms_are_reserved_and_boot_structures_are_not)
 {
-	ck_assert_int_eq(memory_new(sizes[_i], -1, &mem), 0);
-	ck_assert_uint_ge(memmap_fill(&mem, map), 3);
+	(void)fill(sizes[0]);
 	ck_assert_uint_eq(map[0].addr, 0);
 	ck_assert_uint_eq(map[0].type, MEMMAP_RAM);
 	ck_assert_uint_ge(map[0].bytes, BOOT_CMDLINE_GPA + BOOT_CMDLINE_BYTES);
@@ -77,18 +96,6 @@ int main(void)
 		nothing_in_the_hole_is_memory,
 		roms_are_reserved_and_boot_structures_are_not,
 	};
-	Suite *suite = suite_create("memmap");
-	TCase *tcase = tcase_create("memmap");
-	SRunner *runner;
-	size_t i;
-	int failed;
 
-	for (i = 0; i < RF_ARRAY_LEN(tests); i++)
-		tcase_add_loop_test(tcase, tests[i], 0, RF_ARRAY_LEN(sizes));
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run("memmap", tests, RF_ARRAY_LEN(tests));
 }
