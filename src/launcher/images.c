@@ -231,6 +231,14 @@ int images_open_kvm(int *out, char *why, size_t cap)
 		return -err;
 	}
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
+	if (version < 0) {
+		(void)snprintf(
+			why, cap,
+			"/dev/kvm: it is not KVM: %s; remove what stands "
+			"there and load kvm_intel or kvm_amd",
+			strerror(errno));
+		return -ENOTSUP;
+	}
 	if (version != KVM_API) {
 		(void)snprintf(why, cap, "/dev/kvm: API version %d, not %d",
 			       version, KVM_API);

@@ -16,6 +16,7 @@
 
 const char options_run_help[] =
 	"usage: ringfence run --disk PATH[,WORD...] [options]\n"
+	"       ringfence run --kernel FILE [--initrd FILE] [options]\n"
 	"\n"
 	"Start a microVM whose vCPUs and disks live in fenced processes of "
 	"their own,\nand watch over them until the guest ends.\n"
@@ -58,7 +59,9 @@ const char options_run_help[] =
 	"ends "
 	"the VM,\n"
 	"                       Ctrl-A a sends Ctrl-A\n"
-	"  --append TEXT        more for the kernel's command line\n"
+	"  --append TEXT        more for the kernel's command line, behind "
+	"what tells it of\n"
+	"                       its disks\n"
 	"  --accel KIND         auto (default), kvm, or none: a stand-in plays "
 	"the built-in\n"
 	"                       guest without KVM\n"
@@ -84,9 +87,10 @@ const char options_run_help[] =
 	"end\n"
 	"  --help\n"
 	"\n"
-	"Exit status: what the guest wrote to its debug-exit port; 1: we "
-	"failed "
-	"or a\nprocess died; 2: wrong usage; 128 + n: ended by signal n.\n";
+	"Exit status: what the guest wrote to its debug-exit port (8 bits to "
+	"port 0xf4),\n0 if it powered off or asked for a reset, and after "
+	"Ctrl-A x; 1: we failed or a\nprocess died; 2: wrong usage; 128 + n: "
+	"ended by signal n.\n";
 
 enum {
 	OPT_DISK = 1,

@@ -21,9 +21,9 @@
 #define SETTINGS_CPUS_MAX RF_FD_PLACES
 #define SETTINGS_MEMORY_MIN (2ull << 20)
 #define SETTINGS_MEMORY_MAX (1ull << 40)
-/* More than any kernel takes: which of them take how much is the vCPU process's
- * to say, with both numbers. */
-#define SETTINGS_APPEND_BYTES 16384u
+/* All that fits one argument of a program (the kernel's MAX_ARG_STRLEN): which
+ * kernel takes how much is the vCPU process's to say, with both numbers. */
+#define SETTINGS_APPEND_BYTES 131072u
 #define SETTINGS_DOORBELL_AUTO (-1)
 #define SETTINGS_BUILTIN "builtin"
 

@@ -6,7 +6,7 @@
  * Owns:    how the terminal was.
  * Callers: launch.c to choose, run.c to switch.
  * Needs:   after the filter: ioctl(TCSETS) on standard input.
- * Never:   touches a terminal while another job is in its foreground.
+ * Never:   takes a terminal from the job in its foreground.
  */
 #include <asm/termbits.h> /* the kernel's struct: libc's would have its own */
 #include <signal.h>
@@ -68,14 +68,16 @@ bool terminal_raw(void)
 		return false;
 	raw = before;
 	raw.c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | IGNCR | INLCR | INPCK |
-				   ISTRIP | IXON);
+				   ISTRIP | IUCLC | IXON | PARMRK);
 	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
+	/* In the background by now? Then this stops us until we are called
+	 * back, as it should. */
+	is_raw = ioctl(STDIN_FILENO, TCSETS, &raw) == 0;
 	/* Whoever stopped us and put us into the background would otherwise
 	 * stop us once more, in the middle of restoring. */
 	(void)signal(SIGTTOU, SIG_IGN);
-	is_raw = ioctl(STDIN_FILENO, TCSETS, &raw) == 0;
 	return is_raw;
 }
 

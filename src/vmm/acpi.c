@@ -62,6 +62,7 @@ struct acpi_xsdt {
 	struct acpi_header header;
 	uint64_t tables[2];
 } ACPI_PACKED;
+static_assert(offsetof(struct acpi_xsdt, tables) == 36, "5.2.8");
 
 /* 5.2.9 */
 struct acpi_fadt {
@@ -140,6 +141,7 @@ struct acpi_madt {
 	uint32_t lapic_gpa;
 	uint32_t flags; /* 1: the two 8259 are there, too */
 } ACPI_PACKED;
+static_assert(sizeof(struct acpi_madt) == 44, "5.2.12");
 
 struct acpi_lapic {
 	uint8_t type, length, uid, id;

@@ -4,7 +4,7 @@
  *
  * All of it lies below 640 KiB, where nothing is loaded:
  *
- *   0x00500  a GDT                        pvh.c, linux64.c
+ *   0x00500  a GDT                        boot.c
  *   0x06000  struct pvh_start_info        pvh.c
  *   0x06040  struct pvh_module            pvh.c
  *   0x07000  the memory map               pvh.c
@@ -17,9 +17,14 @@
 #ifndef RINGFENCE_VMM_BOOT_H
 #define RINGFENCE_VMM_BOOT_H
 
+#include <linux/kvm.h>
+
 #include <ringfence/base.h>
 
+#include "vmm/memory.h"
+
 #define BOOT_GDT_GPA 0x500u
+#define BOOT_GDT_ENTRIES 6u
 #define BOOT_CMDLINE_GPA 0x20000u
 #define BOOT_CMDLINE_BYTES 4096u /* with its NUL; kernels may take less */
 
@@ -29,5 +34,11 @@ struct boot_info {
 	uint64_t initrd_gpa; /* if initrd_bytes */
 	uint64_t initrd_bytes;
 };
+
+/* The table of flat segments, for 64-bit or 32-bit mode. */
+RF_MUST_CHECK int boot_write_gdt(const struct memory *mem, bool is_64);
+/* All segment and table registers but the LDT's, which stays empty as KVM made
+ * it: the same segments. */
+void boot_segments(struct kvm_sregs *sregs, bool is_64);
 
 #endif

@@ -103,12 +103,13 @@ static int find_code(struct loader *l)
 	l->start = (sects + 1) * BZIMAGE_SECTOR;
 	if (l->start > l->file_bytes)
 		return refuse(l, -EPROTO,
-			      "its setup part reaches beyond the end of the "
-			      "file");
+			      "the file ends within its setup part: was it "
+			      "copied whole?");
 	left = l->file_bytes - l->start;
 	if (said > left && said - left >= BZIMAGE_PARAGRAPH)
 		return refuse(l, -EPROTO,
-			      "its kernel reaches beyond the end of the file");
+			      "the file ends before its kernel does: was it "
+			      "copied whole?");
 	l->bytes = said < left ? said : left;
 	if (l->bytes <= BZIMAGE_ENTRY_64)
 		return refuse(l, -EPROTO,
@@ -130,18 +131,23 @@ static bool fits(const struct loader *l, uint64_t gpa)
 	       l->h.init_size <= low - gpa;
 }
 
-/* Where it likes best, else, if it can be moved, as low as it may be. */
+/* Where it likes best, else, if it can be moved, at the next place that its
+ * alignment allows. Never lower: boot.rst has a kernel that was loaded below
+ * pref_address unpack itself at pref_address all the same. */
 static int find_place(struct loader *l)
 {
 	const uint64_t align = l->h.kernel_alignment;
 
 	l->load = l->h.pref_address;
+	if (l->h.relocatable_kernel) {
+		if (l->load < MEMMAP_LOAD_MIN)
+			l->load = MEMMAP_LOAD_MIN;
+		/* Rounding up may wrap: to 0, which fits nowhere. */
+		l->load = (l->load + align - 1) & ~(align - 1);
+	}
 	if (fits(l, l->load))
 		return 0;
-	l->load = (MEMMAP_LOAD_MIN + align - 1) & ~(align - 1);
-	if (l->h.relocatable_kernel && fits(l, l->load))
-		return 0;
-	if (l->h.pref_address < MEMMAP_LOAD_MIN && !l->h.relocatable_kernel)
+	if (!l->h.relocatable_kernel && l->load < MEMMAP_LOAD_MIN)
 		return refuse(l, -ERANGE,
 			      "it wants to lie below 1 MiB, where the boot "
 			      "structures are");
@@ -167,10 +173,7 @@ int bzimage_load(int fd, uint64_t file_bytes, const struct memory *mem,
 	struct loader l = { .fd = fd, .file_bytes = file_bytes, .mem = mem };
 	int rc;
 
-	if (l.file_bytes > INT64_MAX)
-		rc = refuse(&l, -EPROTO, "its size is impossible");
-	else
-		rc = read_header(&l);
+	rc = read_header(&l);
 	if (rc == 0)
 		rc = judge_header(&l);
 	if (rc == 0)

@@ -17,21 +17,34 @@ enum {
 	CPUID_VENDOR = 0x0,
 	CPUID_FEATURES = 0x1,
 	CPUID_CACHES = 0x4,
+	CPUID_EXTENDED = 0x7,
+	CPUID_COUNTERS = 0xa,
 	CPUID_TOPOLOGY = 0xb,
+	CPUID_LAST_BRANCHES = 0x1c,
 	CPUID_TOPOLOGY_2 = 0x1f,
 };
 #define CPUID_AMD_FEATURES 0x80000001u
 #define CPUID_POWER 0x80000007u
 #define CPUID_AMD_SIZES 0x80000008u
+#define CPUID_AMD_SVM 0x8000000au
 #define CPUID_AMD_CACHES 0x8000001du
 #define CPUID_AMD_TOPOLOGY 0x8000001eu
+#define CPUID_AMD_ENCRYPTION 0x8000001fu
+#define CPUID_AMD_COUNTERS 0x80000022u
 #define CPUID_AMD_TOPOLOGY_2 0x80000026u
 
+#define CPUID_ECX_DTES64 (1u << 2) /* of the debug store */
+#define CPUID_ECX_VMX (1u << 5)
+#define CPUID_ECX_PDCM (1u << 15) /* there is IA32_PERF_CAPABILITIES */
 #define CPUID_ECX_TSC_DEADLINE (1u << 24)
+#define CPUID_EDX_DS (1u << 21)
 #define CPUID_EDX_INVARIANT_TSC (1u << 8)
 #define CPUID_ECX_HYPERVISOR (1u << 31)
 #define CPUID_EDX_HTT (1u << 28)       /* more than one in the package */
 #define CPUID_ECX_CMP_LEGACY (1u << 1) /* AMD: and they are cores */
+#define CPUID_ECX_SVM (1u << 2)
+#define CPUID_ECX_PERF (1u << 23 | 1u << 24 | 1u << 28) /* core, NB, L3 */
+#define CPUID_EDX_ARCH_LBR (1u << 19)
 #define CPUID_CACHE_TYPE_MASK 0x1fu
 #define CPUID_CACHE_LEVEL(eax) ((eax) >> 5 & 7)
 #define CPUID_CACHE_OWN_MASK 0x3fffu /* of eax: not about sharing */
@@ -74,6 +87,38 @@ static bool is_amd(struct kvm_cpuid2 *cpuid)
 
 	/* "Auth" of AuthenticAMD, "Hygo" of HygonGenuine. */
 	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
+}
+
+/* Leaves that tell of nothing else. Zero is what a processor without it says.
+ *
+ * Virtualization: KVM would run the guest's own guests with the host's rights,
+ * and that code is large and not needed. Counters: they are the host's, and
+ * tell of what shares them. Encryption: Linux asks a register about it before
+ * it can take a fault, and a VM without it does not have that register. */
+static bool is_withheld(uint32_t function)
+{
+	return function == CPUID_COUNTERS || function == CPUID_LAST_BRANCHES ||
+	       function == CPUID_AMD_SVM || function == CPUID_AMD_ENCRYPTION ||
+	       function == CPUID_AMD_COUNTERS;
+}
+
+/* The same of them in leaves that tell of more. */
+static void withhold(struct kvm_cpuid_entry2 *e)
+{
+	if (is_withheld(e->function)) {
+		e->eax = 0;
+		e->ebx = 0;
+		e->ecx = 0;
+		e->edx = 0;
+	}
+	if (e->function == CPUID_FEATURES) {
+		e->ecx &= ~(CPUID_ECX_DTES64 | CPUID_ECX_VMX | CPUID_ECX_PDCM);
+		e->edx &= ~CPUID_EDX_DS;
+	}
+	if (e->function == CPUID_EXTENDED && e->index == 0)
+		e->edx &= ~CPUID_EDX_ARCH_LBR;
+	if (e->function == CPUID_AMD_FEATURES)
+		e->ecx &= ~(CPUID_ECX_SVM | CPUID_ECX_PERF);
 }
 
 static bool is_host_topology(uint32_t function)
@@ -182,8 +227,10 @@ int cpuid_fit(struct kvm_cpuid2 *cpuid, uint32_t nr, bool tsc_deadline)
 	uint32_t i;
 
 	tsc_deadline = tsc_deadline && is_tsc_invariant(cpuid);
-	for (i = 0; i < cpuid->nent; i++)
+	for (i = 0; i < cpuid->nent; i++) {
+		withhold(&cpuid->entries[i]);
 		fit(&cpuid->entries[i], nr, tsc_deadline, amd);
+	}
 	return add_topology(cpuid, nr);
 }
 

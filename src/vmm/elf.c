@@ -102,7 +102,7 @@ static int read_header(struct loader *l)
 	memset(&h, 0, sizeof(h));
 	rc = read_at(l, 0, h.ident, sizeof(h.ident));
 	if (rc < 0)
-		return refuse(l, rc, "it is too short for an ELF file");
+		return rc;
 	if (!is_valid_ident(h.ident))
 		return refuse(l, -EPROTO, "it is not a little-endian ELF file");
 	l->is_64 = h.ident[EI_CLASS] == ELFCLASS64;
@@ -355,11 +355,15 @@ static int find_entry(struct loader *l, struct elf_image *image)
 			      "it is an ELF file, but has no PVH entry note "
 			      "(XEN_ELFNOTE_PHYS32_ENTRY; a Linux kernel with "
 			      "CONFIG_PVH=y has) and is no 64-bit vmlinux");
-	if (entry > UINT32_MAX || !find_loaded(l, entry))
-		return refuse(l, -EPROTO,
-			      "its PVH entry point is not in what "
-			      "it loads");
 	image->entry = entry;
+	return 0;
+}
+
+static int judge_entry(struct loader *l, const struct elf_image *image)
+{
+	if (image->entry > UINT32_MAX || !find_loaded(l, image->entry))
+		return refuse(l, -EPROTO,
+			      "its entry point is not in what it loads");
 	return 0;
 }
 
@@ -388,16 +392,17 @@ int elf_load(int fd, uint64_t file_bytes, const struct memory *mem,
 	struct elf_image image = { 0 };
 	int rc;
 
-	if (l.file_bytes > INT64_MAX)
-		rc = refuse(&l, -EPROTO, "its size is impossible");
-	else
-		rc = read_header(&l);
+	rc = read_header(&l);
 	if (rc == 0)
 		rc = read_segments(&l);
+	/* First whether it is a kernel at all: a program that would not fit is
+	 * not to be told to bring more memory. */
+	if (rc == 0)
+		rc = find_entry(&l, &image);
 	if (rc == 0)
 		rc = judge_segments(&l, &image);
 	if (rc == 0)
-		rc = find_entry(&l, &image);
+		rc = judge_entry(&l, &image);
 	if (rc == 0)
 		rc = copy_segments(&l);
 	*why = l.why;

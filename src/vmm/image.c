@@ -18,6 +18,11 @@ int image_read(int fd, uint64_t file_bytes, uint64_t offset, void *buf,
 {
 	uint8_t *to = buf;
 
+	/* Beyond it an offset is negative. */
+	if (file_bytes > INT64_MAX) {
+		*why = "its size is impossible";
+		return -EPROTO;
+	}
 	if (offset > file_bytes || len > file_bytes - offset) {
 		*why = "a header reaches beyond the end of the file";
 		return -EPROTO;

@@ -84,6 +84,10 @@ int kernel_load(int fd, uint64_t file_bytes, const struct memory *mem,
 	int rc;
 
 	*why = NULL;
+	if (file_bytes == 0) {
+		*why = "the file is empty";
+		return -EPROTO;
+	}
 	rc = has_magic(fd, file_bytes, 0, ELFMAG, SELFMAG, &is_elf, why);
 	if (rc == 0)
 		rc = has_magic(fd, file_bytes, BZIMAGE_MAGIC_AT, hdrs,

@@ -24,19 +24,6 @@ enum { LINUX64_PTE_TABLE = 0x3, LINUX64_PTE_LARGE = 0x83 };
 enum { LINUX64_CR0 = 0x80000031u }; /* PG, NE, ET, PE */
 enum { LINUX64_CR4_PAE = 0x20 };
 enum { LINUX64_EFER_LME = 0x100, LINUX64_EFER_LMA = 0x400 };
-/* boot.rst: __BOOT_CS and __BOOT_DS */
-enum {
-	LINUX64_SEL_CODE = 0x10,
-	LINUX64_SEL_DATA = 0x18,
-	LINUX64_SEL_TASK = 0x20
-};
-/* SDM 3.4.5: code, execute/read, accessed; data, read/write, accessed; 64-bit
- * task, busy */
-enum {
-	LINUX64_TYPE_CODE = 0xb,
-	LINUX64_TYPE_DATA = 0x3,
-	LINUX64_TYPE_TASK = 0xb
-};
 
 /* boot.rst, type_of_loader: a loader without a number of its own. */
 #define LINUX64_LOADER 0xffu
@@ -49,16 +36,6 @@ static_assert(offsetof(struct boot_params, hdr) == BZIMAGE_HEADER,
 	      "zero-page.rst");
 static_assert(offsetof(struct boot_params, e820_table) == 0x2d0,
 	      "zero-page.rst");
-
-/* As in linux64_sregs(). The task's takes two. */
-static const uint64_t linux64_gdt[6] = {
-	0,
-	0,
-	0x00af9b000000ffffull, /* code: base 0, 4 GiB, 64-bit */
-	0x00cf93000000ffffull, /* data: the same */
-	0x00008b0000000067ull,
-	0, /* task: base 0, 0x67, busy */
-};
 
 static int write_tables(const struct memory *mem)
 {
@@ -141,7 +118,7 @@ int linux64_write(const struct memory *mem, const struct setup_header *header,
 	fill_header(&zero.hdr, info);
 	fill_e820(mem, &zero);
 	zero.acpi_rsdp_addr = info->rsdp_gpa;
-	rc = memory_write(mem, BOOT_GDT_GPA, linux64_gdt, sizeof(linux64_gdt));
+	rc = boot_write_gdt(mem, true);
 	if (rc == 0)
 		rc = write_tables(mem);
 	if (rc == 0)
@@ -155,35 +132,7 @@ int linux64_write(const struct memory *mem, const struct setup_header *header,
 
 void linux64_sregs(struct kvm_sregs *sregs)
 {
-	const struct kvm_segment data = {
-		.limit = 0xffffffff,
-		.selector = LINUX64_SEL_DATA,
-		.type = LINUX64_TYPE_DATA,
-		.present = 1,
-		.db = 1,
-		.s = 1,
-		.g = 1,
-	};
-
-	sregs->cs = data;
-	sregs->cs.selector = LINUX64_SEL_CODE;
-	sregs->cs.type = LINUX64_TYPE_CODE;
-	sregs->cs.db = 0;
-	sregs->cs.l = 1;
-	sregs->ds = data;
-	sregs->es = data;
-	sregs->fs = data;
-	sregs->gs = data;
-	sregs->ss = data;
-	sregs->tr = (struct kvm_segment){
-		.limit = 0x67,
-		.selector = LINUX64_SEL_TASK,
-		.type = LINUX64_TYPE_TASK,
-		.present = 1,
-	};
-	sregs->gdt = (struct kvm_dtable){ .base = BOOT_GDT_GPA,
-					  .limit = sizeof(linux64_gdt) - 1 };
-	sregs->idt = (struct kvm_dtable){ 0 };
+	boot_segments(sregs, true);
 	sregs->cr0 = LINUX64_CR0;
 	sregs->cr3 = LINUX64_TABLES_GPA;
 	sregs->cr4 = LINUX64_CR4_PAE;

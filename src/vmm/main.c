@@ -254,7 +254,7 @@ static int make_devices(struct vmm *vmm, const struct options *o)
 static int refuse_cmdline(size_t len, size_t max)
 {
 	rf_log("the kernel command line is %zu bytes long; this kernel takes "
-	       "at most %zu",
+	       "at most %zu: say less with --append",
 	       len, max);
 	return -EINVAL;
 }

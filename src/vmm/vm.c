@@ -85,6 +85,18 @@ static int check_extensions(int vm_fd)
 	return 0;
 }
 
+/* CPUID does not tell the guest of them (cpuid.c), and old AMD ones are there
+ * untold. A KVM that has no such switch, or no counters, says no. */
+static void switch_off_counters(int vm_fd)
+{
+	const struct kvm_enable_cap off = {
+		.cap = KVM_CAP_PMU_CAPABILITY,
+		.args = { KVM_PMU_CAP_DISABLE },
+	};
+
+	(void)ioctl(vm_fd, KVM_ENABLE_CAP, &off);
+}
+
 static int add_memory(int vm_fd, const struct memory *mem)
 {
 	uint32_t i;
@@ -134,6 +146,8 @@ int vm_new(int kvm_fd, const struct memory *mem, struct vm *out)
 	if (rc < 0)
 		return rc;
 	rc = check_extensions(vm.fd);
+	/* Before the first vCPU, or it says no. */
+	switch_off_counters(vm.fd);
 	if (rc == 0)
 		rc = add_memory(vm.fd, mem);
 	if (rc == 0)
@@ -372,9 +386,11 @@ void vm_explain(const struct vm *vm, uint32_t index)
 	rip = regs.rip;
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
-		rf_log("vcpu%u: the guest shut its processor down at 0x%llx "
-		       "(triple fault)",
-		       index, rip);
+		/* No address: on AMD, KVM has reset the vCPU by now, and its
+		 * registers are those of any processor at power-on. */
+		rf_log("vcpu%u: the guest shut its processor down (triple "
+		       "fault)",
+		       index);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)

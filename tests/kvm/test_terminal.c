@@ -26,6 +26,7 @@
 #define WAIT_NS 20000000000ull
 
 static char kernel[32];
+static bool no_kernel; /* what make_kernel() makes is none */
 static pid_t pid;
 static int terminal; /* our end */
 static int out;
@@ -59,6 +60,8 @@ static void make_kernel(void)
 	fd = mkostemp(kernel, O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	pvh_kernel_make32(file, echo, sizeof(echo));
+	if (no_kernel)
+		memset(file, 'x', 4);
 	ck_assert_int_eq(write(fd, file, sizeof(file)), sizeof(file));
 	close(fd);
 }
@@ -254,6 +257,18 @@ START_TEST(the_death_of_the_vcpu_process_restores_it_too)
 }
 END_TEST
 
+START_TEST(a_refused_kernel_leaves_the_terminal_alone)
+{
+	struct termios before;
+
+	no_kernel = true;
+	start_on_terminal();
+	before = look();
+	expect_end(1, &before);
+	ck_assert_ptr_nonnull(strstr(text, "kernel: it is neither"));
+}
+END_TEST
+
 START_TEST(a_pipe_is_heard_if_asked_for)
 {
 	int fds[2];
@@ -303,6 +318,7 @@ int main(void)
 		the_escape_ends_it,
 		signals_end_it_in_order,
 		the_death_of_the_vcpu_process_restores_it_too,
+		a_refused_kernel_leaves_the_terminal_alone,
 	};
 	size_t nr = RF_ARRAY_LEN(tests);
 

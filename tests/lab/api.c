@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,68 +20,24 @@
 #include "lab/api.h"
 
 #define CASE_SECONDS 120u
-#define WHY_BYTES 256u
-
-enum api_kind api_kind = API_KERNEL;
-
-static int why_fd = -1;
-
-void api_fail(const char *file, int line, const char *what, const char *fmt,
-	      ...)
-{
-	const char *base = strrchr(file, '/');
-	char why[WHY_BYTES];
-	va_list args;
-	int n;
-
-	n = snprintf(why, sizeof(why), "%s:%d: %.120s:", base ? base + 1 : file,
-		     line, what);
-	va_start(args, fmt);
-	(void)vsnprintf(why + n, sizeof(why) - (size_t)n, fmt, args);
-	va_end(args);
-	n = (int)strlen(why);
-	why[n] = '\n'; /* what vsnprintf ended */
-	(void)!write(why_fd, why, (size_t)n + 1);
-	_exit(1);
-}
-
-long api_must(long value, const char *call, const char *file, int line)
-{
-	if (value < 0)
-		api_fail(file, line, call, " %s", strerror(errno));
-	return value;
-}
-
-void api_must_fail(long value, int err, const char *call, const char *file,
-		   int line)
-{
-	int got = errno;
-
-	if (value >= 0)
-		api_fail(file, line, call, " works, should be %s",
-			 strerrorname_np(err));
-	if (got != err)
-		api_fail(file, line, call, " %s, should be %s",
-			 strerrorname_np(got), strerrorname_np(err));
-}
 
 static void run_here(const struct api_case *c, int why)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	why_fd = why;
+	api_why_fd = why;
 	alarm(CASE_SECONDS);
 	c->run();
 	_exit(0);
 }
 
 /* What the processes of a case said: the first of them is the reason. */
-static void read_why(int fd, char why[WHY_BYTES])
+static void read_why(int fd, char why[API_WHY_BYTES])
 {
 	size_t used = 0;
 	ssize_t n;
 
-	while (used < WHY_BYTES - 1 &&
-	       (n = read(fd, why + used, WHY_BYTES - 1 - used)) > 0)
+	while (used < API_WHY_BYTES - 1 &&
+	       (n = read(fd, why + used, API_WHY_BYTES - 1 - used)) > 0)
 		used += (size_t)n;
 	why[used] = '\0';
 	why[strcspn(why, "\n")] = '\0';
@@ -91,7 +46,7 @@ static void read_why(int fd, char why[WHY_BYTES])
 static bool is_kept(const struct api_case *c)
 {
 	int fds[2];
-	char why[WHY_BYTES];
+	char why[API_WHY_BYTES];
 	int status;
 	pid_t pid;
 

@@ -61,6 +61,10 @@ extern const struct api_chapter api_races;
 /* The producer under test; one of the two. */
 extern enum api_kind api_kind;
 
+/* Where the reason goes, in one write of at most so many bytes. */
+extern int api_why_fd;
+#define API_WHY_BYTES 256u
+
 /* End this process; the case is "not ok", for this reason. */
 _Noreturn void api_fail(const char *file, int line, const char *what,
 			const char *fmt, ...) RF_PRINTF(4, 5);

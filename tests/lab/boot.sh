@@ -8,6 +8,8 @@
 
 # shellcheck disable=SC2034 # used by run
 boot_packages="qemu-system-x86 busybox-static cpio binutils"
+# shellcheck disable=SC2034
+guest_packages="fio e2fsprogs"
 
 # boot_add STAGE FILE [PLACE]
 boot_add()
@@ -64,6 +66,30 @@ boot_add_build()
 	for file in "$lab"/*.sh; do
 		boot_add "$stage" "$file" "/lab/${file##*/}" || return 1
 	done
+}
+
+# boot_add_guest STAGE SCRATCH: what linux.sh boots a guest with. Its initramfs
+# is a shell and a script; its tools are on a disk, for with their libraries
+# they are 80 MB, of which the guest reads a few.
+boot_add_guest()
+{
+	local stage=$1 ram=$2/guest tools=$2/tools
+
+	[ ! -e "$stage/lab/guest.cpio" ] || return 0
+	mkdir -p "$ram/bin" "$tools" &&
+		cp /bin/busybox "$ram/bin/busybox" &&
+		cp -P "$stage"/bin/* "$ram/bin/" &&
+		cp "$lab/guest.sh" "$ram/init" &&
+		cp "$lab/guest.fio" "$ram/guest.fio" &&
+		boot_pack "$ram" "$stage/lab/guest.cpio" || return 1
+	boot_add "$tools" /usr/bin/fio && boot_add "$tools" /sbin/mke2fs &&
+		boot_add "$tools" /sbin/e2fsck &&
+		/sbin/mke2fs -q -t ext4 -d "$tools" "$stage/lab/tools.img" \
+			128M > /dev/null || return 1
+	# For linux.sh itself.
+	boot_add "$stage" "$lab/splats" /lab/splats &&
+		boot_add "$stage" /sbin/e2fsck || return 1
+	rm -rf "$ram" "$tools"
 }
 
 # boot_list_add STAGE NAME SECONDS WORD...

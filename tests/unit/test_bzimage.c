@@ -74,15 +74,39 @@ END_TEST
 START_TEST(a_kernel_that_can_be_moved_is)
 {
 	setup();
+	h()->pref_address = 0x200001;
 	h()->kernel_alignment = 0x1000;
-	h()->pref_address = 0x1000000;
+	expect_loaded(0x201000);
+	h()->kernel_alignment = 0x100000;
+	expect_loaded(0x300000);
+	h()->pref_address = 0x1000;
 	expect_loaded(MEMMAP_LOAD_MIN);
 	h()->kernel_alignment = 0x200000;
 	expect_loaded(0x200000);
-	h()->pref_address = UINT64_MAX;
-	expect_loaded(0x200000);
-	h()->pref_address = 0x1000;
-	expect_loaded(0x200000);
+	memory_free(&mem);
+}
+END_TEST
+
+/* It would unpack itself at pref_address all the same. */
+START_TEST(a_kernel_is_never_moved_down)
+{
+	static const uint64_t places[] = {
+		MEMORY - LINUX_KERNEL_INIT_BYTES + 1,
+		MEMORY,
+		MEMORY_HIGH_START,
+		/* Rounding these up wraps. */
+		UINT64_MAX - 0xfff,
+		UINT64_MAX,
+	};
+	size_t i;
+
+	setup();
+	h()->kernel_alignment = 0x1000;
+	for (i = 0; i < RF_ARRAY_LEN(places); i++) {
+		h()->pref_address = places[i];
+		expect(-ERANGE);
+		ck_assert_ptr_nonnull(strstr(why, "give it more"));
+	}
 	memory_free(&mem);
 }
 END_TEST
@@ -300,6 +324,7 @@ int main(void)
 	const TTest *const tests[] = {
 		a_kernel_goes_where_it_likes_best,
 		a_kernel_that_can_be_moved_is,
+		a_kernel_is_never_moved_down,
 		a_kernel_that_cannot_be_moved_stays_or_is_refused,
 		what_zero_stands_for_is_known,
 		what_stands_behind_the_kernel_is_not_loaded,

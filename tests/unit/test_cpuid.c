@@ -33,6 +33,14 @@ static struct kvm_cpuid_entry2 *get(uint32_t function, uint32_t index)
 	return NULL;
 }
 
+static void fill(struct kvm_cpuid_entry2 *e)
+{
+	e->eax = UINT32_MAX;
+	e->ebx = UINT32_MAX;
+	e->ecx = UINT32_MAX;
+	e->edx = UINT32_MAX;
+}
+
 /* A host with sixteen processors, two threads a core, and all leaves. */
 static void make_host(bool amd, bool invariant)
 {
@@ -45,25 +53,32 @@ static void make_host(bool amd, bool invariant)
 	e->ebx = amd ? 0x68747541 : 0x756e6547;
 	e = add(1, 0);
 	e->ebx = 0x0710abcd;
-	e->ecx = 0x01000000; /* the deadline timer */
-	e->edx = 0x10000001;
+	e->ecx = 0x01008024; /* the deadline timer; PDCM, VMX, debug store */
+	e->edx = 0x10200001;
 	for (i = 0; i < 4; i++) {
 		e = add(4, i);
 		e->eax = 0xfc1fc000u | (i < 3 ? i + 1 : 4) << 5 |
 			 (i < 3 ? 1u : 0u);
 		e->ebx = 0x12345678;
 	}
+	add(7, 0)->edx = 0xffffffff;
+	add(7, 1)->edx = 0xffffffff;
+	fill(add(0xa, 0));
+	fill(add(0x1c, 0));
 	add(0xb, 0)->ebx = 2;
 	add(0xb, 1)->ebx = 16;
 	add(0x1f, 0)->ebx = 2;
 	add(0x40000000, 0)->ebx = 0x4b4d564b;
-	add(0x80000001, 0)->ecx = 0xff;
+	add(0x80000001, 0)->ecx = 0xffffffff;
 	add(0x80000007, 0)->edx = invariant ? 0x100 : 0;
 	add(0x80000008, 0)->ecx = 0x700f;
 	add(0x8000001d, 0)->eax = 0x3fffc061 + (1u << 14);
 	e = add(0x8000001e, 0);
 	e->eax = 77;
 	e->ecx = 0x303;
+	fill(add(0x8000000a, 0));
+	fill(add(0x8000001f, 0));
+	fill(add(0x80000022, 0));
 	add(0x80000026, 0)->ebx = 2;
 }
 
@@ -114,15 +129,15 @@ START_TEST(of_the_hosts_topology_nothing_is_left)
 	ck_assert_uint_eq(get(0x8000001e, 0)->ebx, 3);
 	ck_assert_uint_eq(get(0x8000001e, 0)->ecx, 0);
 	ck_assert_uint_eq(get(0x80000008, 0)->ecx, 0x2003);
-	ck_assert_uint_eq(get(0x80000001, 0)->ecx, 0xff);
+	ck_assert_uint_eq(get(0x80000001, 0)->ecx & 3, 3);
 	make_host(true, true);
 	ck_assert_int_eq(cpuid_fit(&list.head, 1, true), 0);
-	ck_assert_uint_eq(get(0x80000001, 0)->ecx, 0xfd);
+	ck_assert_uint_eq(get(0x80000001, 0)->ecx & 3, 1);
 	ck_assert_uint_eq(get(0x80000008, 0)->ecx, 0);
 	make_host(false, true);
 	ck_assert_int_eq(cpuid_fit(&list.head, 4, true), 0);
 	ck_assert_uint_eq(get(0x80000008, 0)->ecx, 0);
-	ck_assert_uint_eq(get(0x80000001, 0)->ecx, 0xfd);
+	ck_assert_uint_eq(get(0x80000001, 0)->ecx & 3, 1);
 }
 END_TEST
 
@@ -152,6 +167,39 @@ START_TEST(a_deadline_in_ticks_needs_ticks_that_are_alike)
 	make_host(false, false);
 	ck_assert_int_eq(cpuid_fit(&list.head, 1, true), 0);
 	ck_assert_uint_eq(get(1, 0)->ecx, 0x80000000);
+}
+END_TEST
+
+static bool is_empty(uint32_t function)
+{
+	const struct kvm_cpuid_entry2 *e = get(function, 0);
+
+	ck_assert_ptr_nonnull(e);
+	return !e->eax && !e->ebx && !e->ecx && !e->edx;
+}
+
+START_TEST(what_a_guest_has_no_business_with_is_withheld)
+{
+	make_host(true, true);
+	ck_assert_int_eq(cpuid_fit(&list.head, 1, true), 0);
+	/* A hypervisor of its own: VMX, SVM. */
+	ck_assert_uint_eq(get(1, 0)->ecx & 1u << 5, 0);
+	ck_assert_uint_eq(get(0x80000001, 0)->ecx & 1u << 2, 0);
+	ck_assert(is_empty(0x8000000a));
+	/* Counters and records of branches. */
+	ck_assert(is_empty(0xa));
+	ck_assert(is_empty(0x1c));
+	ck_assert(is_empty(0x80000022));
+	ck_assert_uint_eq(get(1, 0)->ecx & (1u << 15 | 1u << 2), 0);
+	ck_assert_uint_eq(get(1, 0)->edx & 1u << 21, 0);
+	ck_assert_uint_eq(get(7, 0)->edx, ~(1u << 19));
+	ck_assert_uint_eq(get(7, 1)->edx, UINT32_MAX);
+	/* Encrypted memory. */
+	ck_assert(is_empty(0x8000001f));
+	/* And nothing else of that leaf: one processor, so no CmpLegacy. */
+	ck_assert_uint_eq(
+		get(0x80000001, 0)->ecx,
+		~(1u << 1 | 1u << 2 | 1u << 23 | 1u << 24 | 1u << 28));
 }
 END_TEST
 
@@ -192,6 +240,7 @@ int main(void)
 		of_the_hosts_topology_nothing_is_left,
 		the_last_cache_alone_is_shared,
 		a_deadline_in_ticks_needs_ticks_that_are_alike,
+		what_a_guest_has_no_business_with_is_withheld,
 		what_kvm_says_of_itself_stays,
 		odd_hosts_are_survived,
 	};

@@ -294,6 +294,27 @@ START_TEST(an_entry_beyond_4_gib_is_refused)
 }
 END_TEST
 
+/* What is no kernel is told so, and not to bring more memory. */
+START_TEST(a_program_is_no_kernel_wherever_it_lies)
+{
+	static const uint64_t places[] = { 0, 0x8048000, MEMORY_HIGH_START };
+	struct elf_image image;
+	const char *why;
+	size_t i;
+
+	setup();
+	header()->e_phnum = 1;
+	for (i = 0; i < RF_ARRAY_LEN(places); i++) {
+		segment(0)->p_paddr = places[i];
+		segment(0)->p_vaddr = places[i];
+		header()->e_entry = places[i];
+		ck_assert_int_eq(load(PVH_KERNEL_BYTES, &image, &why), -EPROTO);
+		ck_assert_ptr_nonnull(strstr(why, "no PVH entry note"));
+	}
+	memory_free(&mem);
+}
+END_TEST
+
 START_TEST(overlapping_segments_are_refused)
 {
 	setup();
@@ -412,6 +433,7 @@ int main(void)
 	tcase_add_test(tcase, every_flipped_bit_of_the_headers_is_survived);
 	tcase_add_loop_test(tcase, one_lie_is_enough, 0, RF_ARRAY_LEN(lies));
 	tcase_add_test(tcase, an_entry_beyond_4_gib_is_refused);
+	tcase_add_test(tcase, a_program_is_no_kernel_wherever_it_lies);
 	tcase_add_test(tcase, overlapping_segments_are_refused);
 	tcase_add_test(tcase, more_notes_than_anybody_has_are_refused);
 	tcase_add_test(tcase,

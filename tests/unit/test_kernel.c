@@ -85,7 +85,9 @@ START_TEST(what_is_none_is_told_what_was_looked_for)
 
 	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
 	memset(file, 'x', sizeof(file));
-	for (len = 0; len < 1024; len++) {
+	ck_assert_int_eq(load(0), -EPROTO);
+	ck_assert_ptr_nonnull(strstr(why, "empty"));
+	for (len = 1; len < 1024; len++) {
 		ck_assert_int_eq(load(len), -EPROTO);
 		ck_assert_ptr_nonnull(strstr(why, "PVH note"));
 		ck_assert_ptr_nonnull(strstr(why, "bzImage"));

@@ -368,7 +368,9 @@ START_TEST(why_a_processor_stopped_is_one_line)
 	ck_assert_int_eq(vm_add_vcpus(&vm, kvm, 1), 0);
 	ck_assert_int_eq(enter(0x123450), 0);
 	run.exit_reason = KVM_EXIT_SHUTDOWN;
-	explain(&run, "at 0x123450 (triple fault)");
+	/* Whatever its registers say by then: that need not be where. */
+	explain(&run, "shut its processor down (triple fault)\n");
+	ck_assert_ptr_null(strstr(text, "0x"));
 	run.exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run.fail_entry.hardware_entry_failure_reason = 0x80000021;
 	explain(&run, "refused to enter the guest at 0x123450: reason "
@@ -397,7 +399,7 @@ START_TEST(why_a_processor_stopped_is_one_line)
 	/* Without its registers there is no address to name. */
 	lie.request = KVM_GET_REGS;
 	lie.answer = -1;
-	run.exit_reason = KVM_EXIT_SHUTDOWN;
+	run.exit_reason = 4711;
 	explain(&run, "0xffffffffffffffff");
 }
 END_TEST
