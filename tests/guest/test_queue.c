@@ -144,7 +144,7 @@ static struct chain must_pop(void)
 /* Give back one, or all that take up `slots` by naming the last one. */
 static void give_back(uint32_t id, uint32_t len, uint32_t slots)
 {
-	union queue_desc *d = &mem.ring[device.next_used];
+	union queue_desc *d = &mem.ring[device.next_used % SIZE];
 
 	if (!format.packed) {
 		mem.used.ring[device.next_used % SIZE] =
