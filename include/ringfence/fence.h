@@ -45,6 +45,7 @@ enum rf_fd_place {
 	RF_FD_CALLS = 64,   /* interrupt eventfds (device), 64..95 */
 	RF_FD_ERRS = 96,    /* error eventfds (device), 96..127 */
 	RF_FD_VCPUS = 128,  /* vmm: vCPU fds, 128..159 */
+	RF_FD_STATS = 160,  /* vmm: what KVM counts of each, 160..191 */
 	RF_FD_LIMIT = 1024  /* vmm: everything above is for eventfds */
 };
 #define RF_FD_PLACES 32u /* in each of the ranges of queues */

@@ -51,6 +51,9 @@ struct rf_report {
 	_Atomic uint64_t notified; /* the guest's count of its notify writes,
 					 * told at the debug ports */
 	_Atomic uint64_t compared_bytes; /* the guest's word, debug ports */
+	/* KVM's own count of exits for register accesses, set at the guest's end;
+	 * 0 on hosts that do not tell. */
+	_Atomic uint64_t kvm_exits_mmio;
 	/* Device processes: looking at memory before sleeping. */
 	_Atomic uint64_t polled_hits;	/* found something in time */
 	_Atomic uint64_t polled_misses; /* found nothing, slept */

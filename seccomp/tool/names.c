@@ -56,6 +56,7 @@ static const struct constant constants[] = {
 	C(RF_FD_TIMER), C(RF_FD_KERNEL), C(RF_FD_VM), C(RF_FD_INITRD),
 	C(RF_FD_URING), C(RF_FD_LIMITS), C(RF_FD_DEVICES),
 	C(RF_FD_KICKS), C(RF_FD_CALLS), C(RF_FD_ERRS), C(RF_FD_VCPUS),
+	C(RF_FD_STATS),
 	C(RF_FD_LIMIT), C(VM_FD_CONTROL), C(VM_FD_SIGNALS), C(VM_FD_REPORT),
 	C(VM_FD_CGROUP_PARENT), C(VM_FD_CGROUP), C(VM_FD_PIDFDS),
 	C(VM_FD_REQUESTS), C(VM_FD_REQUESTS_DIR),
@@ -110,6 +111,7 @@ static const struct range ranges[] = {
 	{ "RF_FD_CALLS", RF_FD_CALLS, RF_FD_PLACES },
 	{ "RF_FD_ERRS", RF_FD_ERRS, RF_FD_PLACES },
 	{ "RF_FD_VCPUS", RF_FD_VCPUS, RF_FD_PLACES },
+	{ "RF_FD_STATS", RF_FD_STATS, RF_FD_PLACES },
 };
 
 /* The arguments as the manual pages call them, where a policy of ours judges

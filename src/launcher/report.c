@@ -22,14 +22,15 @@ static const struct {
 	{                                               \
 #name, offsetof(struct rf_report, name) \
 	}
-	FIELD(main_ns),	       FIELD(fenced_ns),    FIELD(sealed_ns),
-	FIELD(ring_entries),   FIELD(wakeups),	    FIELD(kicks),
-	FIELD(foreign),	       FIELD(requests),	    FIELD(bytes_read),
-	FIELD(bytes_written),  FIELD(interrupts),   FIELD(resets),
-	FIELD(exits),	       FIELD(exits_mmio),   FIELD(exits_notify),
-	FIELD(exits_register), FIELD(exits_ack),    FIELD(exits_setup),
-	FIELD(rescans),	       FIELD(guest_status), FIELD(notified),
-	FIELD(compared_bytes),
+	FIELD(main_ns),	       FIELD(fenced_ns),      FIELD(sealed_ns),
+	FIELD(ring_entries),   FIELD(wakeups),	      FIELD(kicks),
+	FIELD(foreign),	       FIELD(requests),	      FIELD(bytes_read),
+	FIELD(bytes_written),  FIELD(interrupts),     FIELD(resets),
+	FIELD(exits),	       FIELD(exits_mmio),     FIELD(exits_notify),
+	FIELD(exits_register), FIELD(exits_ack),      FIELD(exits_setup),
+	FIELD(rescans),	       FIELD(guest_status),   FIELD(notified),
+	FIELD(compared_bytes), FIELD(kvm_exits_mmio), FIELD(polled_hits),
+	FIELD(polled_misses),  FIELD(polled_ns),
 #undef FIELD
 };
 

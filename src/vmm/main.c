@@ -148,6 +148,8 @@ static int make_vm(struct vmm *vmm, const struct options *o)
 	rc = vm_new(RF_FD_BACKING, &vmm->memory, &vmm->vm);
 	if (rc == 0)
 		rc = vm_add_vcpus(&vmm->vm, RF_FD_BACKING, o->nr_cpus);
+	if (rc == 0)
+		stats_open(&vmm->stats, o->nr_cpus);
 	/* It has done its work: whoever owns us later makes no second VM. */
 	if (rc == 0)
 		close(RF_FD_BACKING);

@@ -205,6 +205,7 @@ static void on_ended(struct server *s, uint32_t status)
 
 	serial_flush(&vmm->serial);
 	sum_up(vmm);
+	stats_sum(&vmm->stats, vmm->report);
 	RF_REPORT_SET(vmm->report, guest_status, 1 + (uint64_t)status);
 	rc = launch_send(RF_FD_CONTROL, LAUNCH_ENDED, status);
 	if (rc < 0)

@@ -21,6 +21,7 @@
 #include "vmm/memory.h"
 #include "vmm/power.h"
 #include "vmm/serial.h"
+#include "vmm/stats.h"
 #include "vmm/vdev.h"
 #include "vmm/vm.h"
 #include "vmm/work.h"
@@ -43,6 +44,7 @@ struct vmm {
 	bool kvm;
 	bool register_pages; /* the guest reads registers without an exit */
 	struct vm vm;	     /* if kvm */
+	struct stats stats;
 	struct memory memory;
 	struct rf_doorbell_set *doorbells;
 	struct serial serial;

@@ -193,6 +193,7 @@ static const struct act acts[] = {
 	NEVER("size", SYS_ioctl, RF_FD_BACKING, BLKGETSIZE64, 0),
 	NEVER("discard", SYS_ioctl, RF_FD_BACKING, BLKDISCARD, 0),
 	NEVER("zeroout", SYS_ioctl, RF_FD_BACKING, BLKZEROOUT, 0),
+	PASSES("kvm-stats", IN_VMM, SYS_pread64, RF_FD_STATS, 0, 8, 0),
 	PASSES("kvm-run", IN_VCPU, SYS_ioctl, RF_FD_VCPUS, KVM_RUN, 0),
 	PASSES("kvm-set-sregs", IN_VMM, SYS_ioctl, RF_FD_VCPUS, KVM_SET_SREGS,
 		0),

@@ -93,6 +93,7 @@ static const struct act_of by_hand[] = {
 	{ "blk.uring", "clock", "the vdso reads this host's clock" },
 	{ "blk", "fstat", "glibc 2.39 and later" },
 	{ "blk", "newfstatat", "glibc before 2.39" },
+	{ "vmm", "kvm-stats", "needs Linux 5.14" },
 	{ "vmm", "kvm-coalesced2", "needs a kernel with that API" },
 	{ "vmm", "futex-wait", "needs two threads to meet" },
 	{ "vcpu", "futex-wait", "needs two threads to meet" },
