@@ -109,5 +109,6 @@ void stats_sum(const struct stats *stats, struct rf_report *report)
 			return;
 		sum += one;
 	}
-	RF_REPORT_SET(report, kvm_exits_mmio, sum);
+	if (stats->nr > 0)
+		RF_REPORT_SET(report, kvm_exits_mmio, sum);
 }
