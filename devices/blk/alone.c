@@ -14,11 +14,11 @@
  * stock front-ends do not have; one that sends it gets the last filter as well.
  * Whatever a front-end or its guest does to that process, the next connection
  * gets a new one. The image is opened and locked once: its descriptor is the
- * same for all of them, and one is served at a time.
+ * same for all of them, and one is served at a time. Only a failed flush ends
+ * it all.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
@@ -42,8 +42,6 @@
 #include "alone.h"
 
 #define SECTOR_BYTES 512u
-#define ARGS_MAX 32
-#define EXIT_USAGE 2
 /* Time to finish what is under way before it is killed. */
 #define LEAVE_MS 2000
 /* After an accept or a start that failed for want of something. */
@@ -53,41 +51,8 @@
 #define LOCK_MS 1000
 #define LOCK_STEP_MS 20
 
-/* Ids of the serving process where we may give it any: as the launcher's, a
- * range that no distribution hands out. */
-#define IDS_BASE 0x52460000u
-#define IDS_RANGE 65536u
-
-const char alone_usage[] =
-	"   or: ringfence-blk --socket PATH --image FILE [OPTION...]\n"
-	"Serve the image at a socket of its own to any vhost-user-blk "
-	"front-end, one\nconnection after another, each by a fenced process "
-	"of its own. With\n"
-	"  --socket PATH             listen there (mode 0600); what is left of "
-	"an\n"
-	"                            earlier one is replaced\n"
-	"  --image FILE              regular file or block device\n"
-	"  --direct                  past the page cache (O_DIRECT)\n"
-	"  --ops N[,BURST]           operations a second at most, and at once\n"
-	"  --bytes N[,BURST]         bytes a second at most, and at once\n"
-	"  --uid N, --gid N          host ids of the serving processes (root "
-	"only)\n"
-	"and with all options above but --index and --limits. SIGTERM and "
-	"SIGINT end it.\n";
-
 struct alone {
-	const char *socket;
-	const char *image;
-	bool read_only;
-	bool direct;
-	bool has_limits;
-	uint64_t limits[4]; /* ops, burst, bytes, burst */
-	uid_t uid;
-	gid_t gid;
-	/* For the serving process; index and NULL included. */
-	char *args[ARGS_MAX + 1];
-	int nr_args;
-	char index[4];
+	struct alone_options o;
 	/* Descriptors, -1: none. */
 	int exe;
 	int disk;
@@ -103,130 +68,8 @@ struct alone {
 	struct rf_report *report;
 	uint64_t nr_connections;
 	bool is_ending;
+	bool has_lost; /* writes: see take_loss() */
 };
-
-_Noreturn static void die_of_usage(const char *what, const char *arg)
-{
-	(void)fprintf(stderr, "ringfence-blk: %s: %s (see --help)\n", arg,
-		      what);
-	exit(EXIT_USAGE);
-}
-
-bool alone_is_wanted(int argc, char **argv)
-{
-	int i;
-
-	for (i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--socket") == 0)
-			return true;
-	return false;
-}
-
-/* Digits only, up to a comma or the end. */
-static uint64_t take_number(const char *arg, const char **text, uint64_t max)
-{
-	char *end;
-	uint64_t n;
-
-	if (**text < '0' || **text > '9')
-		die_of_usage("needs a number", arg);
-	errno = 0;
-	n = strtoull(*text, &end, 10);
-	if (errno || n > max || (*end && *end != ','))
-		die_of_usage("needs a number that is not as large", arg);
-	*text = end;
-	return n;
-}
-
-static void parse_rate(const char *arg, const char *text, uint64_t rate[2])
-{
-	if (!text)
-		die_of_usage("needs N or N,BURST", arg);
-	rate[0] = take_number(arg, &text, UINT64_MAX);
-	if (*text++ == ',')
-		rate[1] = take_number(arg, &text, UINT64_MAX);
-	else
-		return;
-	if (*text)
-		die_of_usage("needs N or N,BURST", arg);
-}
-
-static uint32_t parse_id(const char *arg, const char *text)
-{
-	uint32_t id;
-
-	if (!text)
-		die_of_usage("needs a number", arg);
-	if (geteuid() != 0)
-		die_of_usage("only root can give others' ids", arg);
-	id = (uint32_t)take_number(arg, &text, UINT32_MAX - 1);
-	if (*text)
-		die_of_usage("needs a number", arg);
-	return id;
-}
-
-static void pass_on(struct alone *a, char *arg)
-{
-	if (a->nr_args == ARGS_MAX)
-		die_of_usage("too many arguments", arg);
-	a->args[a->nr_args++] = arg;
-	a->args[a->nr_args] = NULL;
-}
-
-/* Ours: true, and *used words were taken behind it. */
-static bool take_option(struct alone *a, const char *arg, char *value,
-			int *used)
-{
-	*used = 1;
-	if (strcmp(arg, "--socket") == 0)
-		a->socket = value;
-	else if (strcmp(arg, "--image") == 0)
-		a->image = value;
-	else if (strcmp(arg, "--ops") == 0)
-		parse_rate(arg, value, a->limits);
-	else if (strcmp(arg, "--bytes") == 0)
-		parse_rate(arg, value, a->limits + 2);
-	else if (strcmp(arg, "--uid") == 0)
-		a->uid = parse_id(arg, value);
-	else if (strcmp(arg, "--gid") == 0)
-		a->gid = parse_id(arg, value);
-	else
-		return false;
-	if (!value)
-		die_of_usage("needs something behind it", arg);
-	return true;
-}
-
-static void parse(struct alone *a, int argc, char **argv)
-{
-	static char index_option[] = "--index";
-	static char limits_option[] = "--limits";
-	int used;
-	int i;
-
-	pass_on(a, argv[0] ? argv[0] : index_option);
-	for (i = 1; i < argc; i++) {
-		if (take_option(a, argv[i], argv[i + 1], &used)) {
-			i += used;
-			continue;
-		}
-		if (strcmp(argv[i], index_option) == 0 ||
-		    strcmp(argv[i], limits_option) == 0)
-			die_of_usage("is not for use with --socket", argv[i]);
-		a->read_only |= strcmp(argv[i], "--read-only") == 0;
-		a->direct |= strcmp(argv[i], "--direct") == 0;
-		pass_on(a, argv[i]);
-	}
-	if (!a->socket || !a->image)
-		die_of_usage("needs the other one", "--socket and --image");
-	if (strlen(a->socket) >= sizeof(((struct sockaddr_un){ 0 }).sun_path))
-		die_of_usage("is too long for the name of a socket", a->socket);
-	a->has_limits = a->limits[0] || a->limits[2];
-	if (a->has_limits)
-		pass_on(a, limits_option);
-	pass_on(a, index_option);
-	pass_on(a, a->index);
-}
 
 static int refuse(const char *what, const char *why, int err)
 {
@@ -244,7 +87,7 @@ static void pause_ms(int ms)
 static int lock_image(const struct alone *a)
 {
 	struct flock lock = {
-		.l_type = a->read_only ? F_RDLCK : F_WRLCK,
+		.l_type = a->o.read_only ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
 	int ms;
@@ -253,10 +96,10 @@ static int lock_image(const struct alone *a)
 		if (fcntl(a->disk, F_OFD_SETLK, &lock) == 0)
 			return 0;
 		if (errno != EAGAIN && errno != EACCES)
-			return refuse(a->image, "cannot be locked", -errno);
+			return refuse(a->o.image, "cannot be locked", -errno);
 		pause_ms(LOCK_STEP_MS);
 	}
-	return refuse(a->image, "another process holds it", -EBUSY);
+	return refuse(a->o.image, "another process holds it", -EBUSY);
 }
 
 static int open_image(struct alone *a)
@@ -264,27 +107,28 @@ static int open_image(struct alone *a)
 	/* O_EXCL: the kernel then refuses a block device that is mounted.
 	 * O_NONBLOCK: somebody's FIFO must not hold us up. */
 	const int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
-			  (a->read_only ? O_RDONLY : O_RDWR | O_EXCL);
+			  (a->o.read_only ? O_RDONLY : O_RDWR | O_EXCL);
 	struct stat st;
 	uint64_t bytes;
 
-	a->disk = open(a->image, flags);
+	a->disk = open(a->o.image, flags);
 	if (a->disk < 0 || fstat(a->disk, &st) < 0)
-		return refuse(a->image, "", -errno);
+		return refuse(a->o.image, "", -errno);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		rf_log("%s: is neither a regular file nor a block device",
-		       a->image);
+		       a->o.image);
 		return -EINVAL;
 	}
 	bytes = (uint64_t)st.st_size;
 	if (S_ISBLK(st.st_mode) && ioctl(a->disk, BLKGETSIZE64, &bytes) < 0)
-		return refuse(a->image, "has no size", -errno);
+		return refuse(a->o.image, "has no size", -errno);
 	if (bytes < SECTOR_BYTES) {
-		rf_log("%s: is smaller than one sector of 512 bytes", a->image);
+		rf_log("%s: is smaller than one sector of 512 bytes",
+		       a->o.image);
 		return -EINVAL;
 	}
-	if (fcntl(a->disk, F_SETFL, a->direct ? O_DIRECT : 0) < 0)
-		return refuse(a->image, "cannot be used past the page cache",
+	if (fcntl(a->disk, F_SETFL, a->o.direct ? O_DIRECT : 0) < 0)
+		return refuse(a->o.image, "cannot be used past the page cache",
 			      -errno);
 	return lock_image(a);
 }
@@ -325,27 +169,27 @@ static int remove_stale(const char *path)
 
 static int open_listener(struct alone *a)
 {
-	const struct sockaddr_un addr = address_of(a->socket);
+	const struct sockaddr_un addr = address_of(a->o.socket);
 	mode_t mask;
-	int err = remove_stale(a->socket);
+	int err = remove_stale(a->o.socket);
 
 	if (err)
 		return err;
 	a->listener = socket(AF_UNIX,
 			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (a->listener < 0)
-		return refuse(a->socket, "", -errno);
+		return refuse(a->o.socket, "", -errno);
 	/* Nobody else's, from its first moment on. */
 	mask = umask(0177);
 	err = bind(a->listener, (const struct sockaddr *)&addr, sizeof(addr))
 		      ? -errno
 		      : 0;
 	(void)umask(mask);
-	if (!err && lstat(a->socket, &a->bound) < 0)
+	if (!err && lstat(a->o.socket, &a->bound) < 0)
 		err = -errno;
 	if (!err && listen(a->listener, SOMAXCONN) < 0)
 		err = -errno;
-	return err ? refuse(a->socket, "cannot listen", err) : 0;
+	return err ? refuse(a->o.socket, "cannot listen", err) : 0;
 }
 
 /* Unless somebody has put another one there meanwhile. */
@@ -353,9 +197,9 @@ static void remove_socket(const struct alone *a)
 {
 	struct stat st;
 
-	if (a->bound.st_ino && lstat(a->socket, &st) == 0 &&
+	if (a->bound.st_ino && lstat(a->o.socket, &st) == 0 &&
 	    st.st_dev == a->bound.st_dev && st.st_ino == a->bound.st_ino)
-		(void)unlink(a->socket);
+		(void)unlink(a->o.socket);
 }
 
 /* From here on signals are read, not delivered: no handler, no race. */
@@ -382,50 +226,16 @@ static int make_limits(struct alone *a)
 {
 	int err;
 
-	if (!a->has_limits)
+	if (!a->o.has_limits)
 		return 0;
 	err = rf_limits_new(&a->limits_fd, &a->limits_page);
 	if (err)
 		return refuse("page of limits", "", err);
-	a->limits_page->ops_per_s = a->limits[0];
-	a->limits_page->ops_burst = a->limits[1];
-	a->limits_page->bytes_per_s = a->limits[2];
-	a->limits_page->bytes_burst = a->limits[3];
+	a->limits_page->ops_per_s = a->o.limits[0];
+	a->limits_page->ops_burst = a->o.limits[1];
+	a->limits_page->bytes_per_s = a->o.limits[2];
+	a->limits_page->bytes_burst = a->o.limits[3];
 	return 0;
-}
-
-/* Are all ids of the range ours to give? In a container they may not be. */
-static bool has_mapped(const char *path)
-{
-	bool found = false;
-	char line[128];
-	FILE *f = fopen(path, "re");
-
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *at = line;
-		uint64_t inside = strtoull(at, &at, 10);
-		uint64_t nr;
-
-		(void)strtoull(at, &at, 10); /* outside */
-		nr = strtoull(at, &at, 10);
-		found = IDS_BASE >= inside &&
-			IDS_BASE + UINT64_C(1) * IDS_RANGE - inside <= nr;
-	}
-	if (f)
-		(void)fclose(f);
-	return found;
-}
-
-/* As root the process that serves becomes somebody whom nobody else is. */
-static void choose_ids(struct alone *a)
-{
-	a->uid = geteuid();
-	a->gid = getegid();
-	if (a->uid != 0 || !has_mapped("/proc/self/uid_map") ||
-	    !has_mapped("/proc/self/gid_map"))
-		return;
-	a->uid = IDS_BASE + (uint32_t)getpid() % IDS_RANGE;
-	a->gid = a->uid;
 }
 
 static int make_report(struct alone *a, int *out)
@@ -462,9 +272,9 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 	struct rf_fence_spawn spawn = {
 		.name = "rf-blk",
 		.exe_fd = a->exe,
-		.argv = a->args,
-		.uid = a->uid,
-		.gid = a->gid,
+		.argv = a->o.args,
+		.uid = a->o.uid,
+		.gid = a->o.gid,
 		.namespaces = RF_FENCE_NAMESPACES,
 		.cgroup_fd = -1,
 		.trace = true,
@@ -477,13 +287,13 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 	err = make_report(a, &report);
 	if (err)
 		return err;
-	(void)snprintf(a->index, sizeof(a->index), "%u",
+	(void)snprintf(a->o.index, sizeof(a->o.index), "%u",
 		       (unsigned int)(a->nr_connections % 100));
 	add_fd(&spawn, STDERR_FILENO, RF_FD_LOG);
 	add_fd(&spawn, connection, RF_FD_CONTROL);
 	add_fd(&spawn, report, RF_FD_REPORT);
 	add_fd(&spawn, a->disk, RF_FD_BACKING);
-	if (a->has_limits)
+	if (a->o.has_limits)
 		add_fd(&spawn, a->limits_fd, RF_FD_LIMITS);
 	err = rf_fence_spawn(&spawn, &child, step);
 	if (err)
@@ -528,19 +338,33 @@ static void tell_end(const struct alone *a, const struct rf_fence_end *end)
 
 	if (end->filter_killed && end->call_known)
 		rf_log("[%s] was killed by its filter for system call %d%s",
-		       a->index, end->call_nr,
+		       a->o.index, end->call_nr,
 		       end->call_i386 ? " of i386" : "");
 	else if (end->filter_killed)
-		rf_log("[%s] was killed by its filter", a->index);
+		rf_log("[%s] was killed by its filter", a->o.index);
 	else if (!end->exited)
-		rf_log("[%s] was killed by signal %d (%s)", a->index,
+		rf_log("[%s] was killed by signal %d (%s)", a->o.index,
 		       end->status, strsignal(end->status));
 	else if (end->status)
-		rf_log("[%s] gave up (status %d)", a->index, end->status);
+		rf_log("[%s] gave up (status %d)", a->o.index, end->status);
 	rf_log("[%s] has ended: %llu requests, %llu bytes read, %llu written",
-	       a->index, (unsigned long long)r->requests,
+	       a->o.index, (unsigned long long)r->requests,
 	       (unsigned long long)r->bytes_read,
 	       (unsigned long long)r->bytes_written);
+}
+
+/* After a failed flush the kernel takes the lost pages for clean, and the next
+ * process would flush with success what is not there (sync.c). Believed, for
+ * whoever could lie about it could write anything to the image as well. */
+static void take_loss(struct alone *a)
+{
+	if (!a->report->flushes_failed)
+		return;
+	rf_log("%s: a flush failed, writes may be lost: not served any more "
+	       "until this is started anew",
+	       a->o.image);
+	a->has_lost = true;
+	a->is_ending = true;
 }
 
 static void take_ends(struct alone *a)
@@ -551,6 +375,7 @@ static void take_ends(struct alone *a)
 		if (end.pid != a->pid || !a->report)
 			continue;
 		tell_end(a, &end);
+		take_loss(a);
 		drop_report(a);
 		rf_fd_close(&a->pidfd);
 		rf_fd_close(&a->connection);
@@ -582,7 +407,7 @@ static void end_server(struct alone *a)
 	}
 	if (!a->pid)
 		return;
-	rf_log("[%s] does not leave and is killed", a->index);
+	rf_log("[%s] does not leave and is killed", a->o.index);
 	(void)syscall(SYS_pidfd_send_signal, a->pidfd, SIGKILL, NULL, 0);
 	while (a->pid) {
 		(void)poll(&p, 1, LEAVE_MS / 10);
@@ -635,18 +460,16 @@ int alone_main(int argc, char **argv, void (*check)(int argc, char **argv))
 			   .signals = -1,
 			   .limits_fd = -1,
 			   .pidfd = -1,
-			   .connection = -1,
-			   .index = "0" };
+			   .connection = -1 };
 	int err;
 
-	choose_ids(&a);
-	parse(&a, argc, argv);
-	check(a.nr_args, a.args);
+	alone_options_parse(argc, argv, &a.o);
+	check(a.o.nr_args, a.o.args);
 	err = prepare(&a);
 	if (!err) {
-		rf_log("%s: serves %s", a.socket, a.image);
+		rf_log("%s: serves %s", a.o.socket, a.o.image);
 		serve(&a);
 	}
 	remove_socket(&a);
-	return err ? 1 : 0;
+	return err || a.has_lost ? 1 : 0;
 }

@@ -4,7 +4,7 @@
  *
  * Side:    before the fence. Names come from who started the program.
  * Owns:    the names: those of virtio 1.2 in lower case, without prefix.
- * Callers: options.c, alone.c.
+ * Callers: options.c.
  * Never:   takes a name that is not known: what was meant would be offered.
  */
 #include <string.h>

@@ -54,7 +54,7 @@ static const char usage[] =
 	"                            shrink, which would kill this process\n"
 	"  --help, --version         say so and leave\n";
 
-static _Noreturn void die_of_usage(const char *what, const char *arg)
+void options_die(const char *what, const char *arg)
 {
 	(void)fprintf(stderr, "ringfence-blk: %s: %s (see --help)\n", arg,
 		      what);
@@ -69,10 +69,10 @@ static uint32_t parse_number(const char *arg, const char *text, uint32_t min,
 
 	if (!text || strlen(text) < 1 || strlen(text) > 7 ||
 	    strspn(text, "0123456789") != strlen(text))
-		die_of_usage(what, arg);
+		options_die(what, arg);
 	n = strtoul(text, NULL, 10);
 	if (n < min || n > max)
-		die_of_usage(what, arg);
+		options_die(what, arg);
 	return (uint32_t)n;
 }
 
@@ -81,10 +81,10 @@ static const char *parse_serial(const char *arg, const char *text)
 	size_t i;
 
 	if (!text || strlen(text) > SERIAL_BYTES)
-		die_of_usage("needs a text of at most 20 characters", arg);
+		options_die("needs a text of at most 20 characters", arg);
 	for (i = 0; text[i]; i++)
 		if (text[i] < ' ' || text[i] > '~')
-			die_of_usage("is not printable ASCII", arg);
+			options_die("is not printable ASCII", arg);
 	return text;
 }
 
@@ -100,7 +100,7 @@ static enum blk_io parse_io(const char *arg, const char *text)
 	for (i = 0; text && i < RF_ARRAY_LEN(names); i++)
 		if (strcmp(text, names[i]) == 0)
 			return (enum blk_io)i;
-	die_of_usage("needs auto, uring or sync", arg);
+	options_die("needs auto, uring or sync", arg);
 }
 
 static uint32_t parse_poll(const char *arg, const char *text)
@@ -116,16 +116,16 @@ static uint64_t parse_without(const char *arg, const char *text)
 	uint64_t mask;
 
 	if (!text || !blk_features_parse(text, &mask))
-		die_of_usage("needs names of features, such as "
-			     "ring_packed+event_idx",
-			     arg);
+		options_die("needs names of features, such as "
+			    "ring_packed+event_idx",
+			    arg);
 	return mask;
 }
 
 static const char *parse_root(const char *arg, const char *text)
 {
 	if (!text)
-		die_of_usage("needs a directory", arg);
+		options_die("needs a directory", arg);
 	return text;
 }
 
@@ -172,7 +172,7 @@ static void take_value(struct blk_options *o, const char *arg, const char *text)
 	else if (strcmp(arg, "--root") == 0)
 		o->root = parse_root(arg, text);
 	else
-		die_of_usage("is not an option", arg);
+		options_die("is not an option", arg);
 }
 
 void blk_options_parse(int argc, char **argv, struct blk_options *out)

@@ -30,6 +30,9 @@ struct blk_options {
 /* "NAME+NAME...", to a mask. False: one of them is none of ours. */
 RF_MUST_CHECK bool blk_features_parse(const char *text, uint64_t *out);
 
+/* "ringfence-blk: `arg`: `what`", and the end with status 2. */
+_Noreturn void options_die(const char *what, const char *arg);
+
 /* Wrong ones end the process with 2 and a sentence; --help and --version with
  * 0. */
 void blk_options_parse(int argc, char **argv, struct blk_options *out);

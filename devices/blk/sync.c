@@ -15,7 +15,8 @@
  *
  * Once fdatasync has failed, the kernel takes the lost pages for clean: the
  * next one would succeed without them. So the first failure is the answer to
- * all that follow, until somebody has looked and starts this process anew.
+ * all that follow, until somebody has looked and starts this process anew; the
+ * report page says so to those who would start one by themselves (alone.c).
  */
 #include <errno.h>
 
@@ -67,6 +68,7 @@ void blk_sync_done(struct blk *blk, int64_t result)
 	blk->sync_under_way = false;
 	if (result < 0) {
 		blk->sync_failed = true;
+		RF_REPORT_COUNT(blk->report, flushes_failed, 1);
 		rf_log_limited(&blk_log_limit, 8, "flush failed (%d)",
 			       (int)result);
 	}

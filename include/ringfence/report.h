@@ -55,9 +55,10 @@ struct rf_report {
 	 * 0 on hosts that do not tell. */
 	_Atomic uint64_t kvm_exits_mmio;
 	/* Device processes: looking at memory before sleeping. */
-	_Atomic uint64_t polled_hits;	/* found something in time */
-	_Atomic uint64_t polled_misses; /* found nothing, slept */
-	_Atomic uint64_t polled_ns;	/* spent on it */
+	_Atomic uint64_t polled_hits;	 /* found something in time */
+	_Atomic uint64_t polled_misses;	 /* found nothing, slept */
+	_Atomic uint64_t polled_ns;	 /* spent on it */
+	_Atomic uint64_t flushes_failed; /* the backing may have lost writes */
 };
 static_assert(sizeof(struct rf_report) <= RF_REPORT_BYTES, "one page");
 

@@ -30,7 +30,7 @@ static const struct {
 	FIELD(exits_register), FIELD(exits_ack),      FIELD(exits_setup),
 	FIELD(rescans),	       FIELD(guest_status),   FIELD(notified),
 	FIELD(compared_bytes), FIELD(kvm_exits_mmio), FIELD(polled_hits),
-	FIELD(polled_misses),  FIELD(polled_ns),
+	FIELD(polled_misses),  FIELD(polled_ns),      FIELD(flushes_failed),
 #undef FIELD
 };
 

@@ -334,14 +334,19 @@ END_TEST
 
 START_TEST(a_flush_that_failed_is_the_answer_to_all_that_follow)
 {
+	struct rf_report report = { .flushes_failed = 0 };
+
 	set_up();
+	blk.report = &report;
 	sync_result = BLK_UNDER_WAY;
 	make_chain(T_FLUSH, 0, NULL, 0, NULL, 0);
 	begin();
 	blk_sync_submit(&blk);
 	begin();
+	ck_assert_uint_eq(report.flushes_failed, 0);
 	blk_sync_done(&blk, -EIO);
 	expect_done(S_IOERR, 1);
+	ck_assert_uint_eq(report.flushes_failed, 1);
 	/* The kernel would say yes now. It is not asked. */
 	sync_result = 0;
 	status = 0xff;
@@ -354,6 +359,7 @@ START_TEST(a_flush_that_failed_is_the_answer_to_all_that_follow)
 	begin();
 	blk_sync_submit(&blk);
 	expect_done(S_IOERR, 1);
+	blk.report = NULL;
 }
 END_TEST
 
