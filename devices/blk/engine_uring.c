@@ -271,7 +271,9 @@ static int64_t start(struct blk *blk, struct blk_request *rq)
 	if (*is_plain)
 		return call_watched(rq);
 	n = call(rq, RWF_NOWAIT);
-	if (n == -EAGAIN)
+	/* Linux 5.9 and 5.10 also say 0 where they would have to wait; whether
+	 * it is the end of the file the ring will tell. */
+	if (n == -EAGAIN || n == 0)
 		return queue_step(rq);
 	if (n != -EOPNOTSUPP)
 		return n;

@@ -56,7 +56,8 @@ static struct iovec vec = { page, sizeof(page) };
 /* The image at its place, and a secret beside it. */
 static void set_up(void)
 {
-	int image = memfd_create("image", MFD_CLOEXEC);
+	/* Most real file systems know RWF_NOWAIT, tmpfs does not. */
+	int image = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	int other = memfd_create("other", MFD_CLOEXEC);
 
 	ck_assert_int_ge(image, 0);
@@ -230,6 +231,34 @@ START_TEST(the_ring_does_its_four_operations_on_its_one_file)
 }
 END_TEST
 
+/* 0 bytes without waiting: on some kernels that only means that it would have
+ * had to wait. */
+static void read_behind_the_end(int nobody)
+{
+	static struct blk blk;
+	struct blk_request rq = {
+		.step = BLK_READ,
+		.step_iov = &vec,
+		.step_nr_iov = 1,
+		.step_start = 1 << 20,
+		.step_bytes = sizeof(page),
+	};
+
+	(void)nobody;
+	/* Where the file system cannot say, 0 is the end. */
+	if (start(&blk, &rq) != BLK_UNDER_WAY)
+		_exit(u.read_plain ? 0 : 1);
+	_exit(result_of() == 0 ? 0 : 2);
+}
+
+START_TEST(nothing_read_at_once_is_asked_of_the_ring)
+{
+	int status = in_child(read_behind_the_end, 0);
+
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+END_TEST
+
 #ifndef RF_SANITIZED
 static void try_register(int opcode)
 {
@@ -299,6 +328,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		the_ring_does_its_four_operations_on_its_one_file,
+		nothing_read_at_once_is_asked_of_the_ring,
 #ifndef RF_SANITIZED
 		nothing_is_registered_and_no_ring_is_made_any_more,
 #endif
