@@ -38,25 +38,24 @@ static bool read_layout(int fd, struct layout *out)
 /* Where the counter of this name is; -1: there is none of 64 bits. */
 static off_t find(int fd, const struct layout *l, const char *name)
 {
-	union {
-		struct kvm_stats_desc desc;
-		char bytes[sizeof(struct kvm_stats_desc) +
-			   STATS_NAME_BYTES_MAX + 1];
-	} one;
+	char bytes[sizeof(struct kvm_stats_desc) + STATS_NAME_BYTES_MAX + 1];
+	struct kvm_stats_desc desc;
 	uint32_t i;
 
 	for (i = 0; i < l->header.num_desc; i++) {
 		off_t at = (off_t)(l->header.desc_offset + i * l->desc_bytes);
 
-		memset(&one, 0, sizeof(one));
-		if (pread(fd, &one, l->desc_bytes, at) !=
+		memset(bytes, 0, sizeof(bytes));
+		if (pread(fd, bytes, l->desc_bytes, at) !=
 		    (ssize_t)l->desc_bytes)
 			return -1;
-		if (strcmp(one.bytes + sizeof(one.desc), name) == 0)
-			return one.desc.size == 1
-				       ? (off_t)l->header.data_offset +
-						 one.desc.offset
-				       : -1;
+		memcpy(&desc, bytes, sizeof(desc));
+		if (strcmp(bytes + sizeof(desc), name) != 0)
+			continue;
+		/* In 64-bit words; more than one is a histogram. */
+		if (desc.size != 1)
+			return -1;
+		return (off_t)l->header.data_offset + desc.offset;
 	}
 	return -1;
 }

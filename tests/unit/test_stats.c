@@ -2,6 +2,7 @@
  *
  * test_stats.c - twin of src/vmm/stats.c, on files in the place of KVM's
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -18,10 +19,20 @@
 #define NAME_BYTES 48u
 #define NR_DESCS 3u
 
+/* As struct kvm_stats_desc, whose name is of a length said elsewhere. */
 struct one {
-	struct kvm_stats_desc desc;
+	uint32_t flags;
+	int16_t exponent;
+	uint16_t size;
+	uint32_t offset;
+	uint32_t bucket_size;
 	char name[NAME_BYTES];
 };
+static_assert(offsetof(struct one, name) == sizeof(struct kvm_stats_desc),
+	      "KVM API, 4.133");
+static_assert(offsetof(struct one, size) ==
+		      offsetof(struct kvm_stats_desc, size),
+	      "KVM API, 4.133");
 
 struct file {
 	struct kvm_stats_header header;
@@ -66,8 +77,8 @@ static void setup(void)
 	file.header.desc_offset = offsetof(struct file, descs);
 	file.header.data_offset = offsetof(struct file, data);
 	for (i = 0; i < NR_DESCS; i++) {
-		file.descs[i].desc.size = 1;
-		file.descs[i].desc.offset = i * 8;
+		file.descs[i].size = 1;
+		file.descs[i].offset = i * 8;
 		memcpy(file.descs[i].name, names[i], strlen(names[i]) + 1);
 	}
 	file.data[1] = 7;
@@ -122,7 +133,7 @@ START_TEST(a_counter_that_is_not_there_is_not_guessed)
 	file.descs[1].name[0] = 'x';
 	nothing(1);
 	setup();
-	file.descs[1].desc.size = 2;
+	file.descs[1].size = 2;
 	nothing(1);
 	setup();
 	file.header.num_desc = 1;
