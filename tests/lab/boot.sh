@@ -68,8 +68,8 @@ boot_add_build()
 	done
 }
 
-# boot_add_guest STAGE SCRATCH: what linux.sh boots a guest with. Its initramfs
-# is a shell and a script; its tools are on a disk, for with their libraries
+# boot_add_guest STAGE SCRATCH: what linux.sh and features.sh boot a guest
+# with. Its initramfs is a shell and two scripts; its tools are on a disk, for with their libraries
 # they are 80 MB, of which the guest reads a few.
 boot_add_guest()
 {
@@ -80,10 +80,13 @@ boot_add_guest()
 		cp /bin/busybox "$ram/bin/busybox" &&
 		cp -P "$stage"/bin/* "$ram/bin/" &&
 		cp "$lab/guest.sh" "$ram/init" &&
+		cp "$lab/disks.sh" "$ram/disks.sh" &&
 		cp "$lab/guest.fio" "$ram/guest.fio" &&
 		boot_pack "$ram" "$stage/lab/guest.cpio" || return 1
 	boot_add "$tools" /usr/bin/fio && boot_add "$tools" /sbin/mke2fs &&
 		boot_add "$tools" /sbin/e2fsck &&
+		boot_add "$tools" /sbin/blkdiscard &&
+		boot_add "$tools" /usr/bin/fallocate &&
 		/sbin/mke2fs -q -t ext4 -d "$tools" "$stage/lab/tools.img" \
 			128M > /dev/null || return 1
 	# For linux.sh itself.

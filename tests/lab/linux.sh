@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# linux.sh RINGFENCE KERNEL INITRD CPUS KIND [again] - a Linux guest, and its
-# disks seen from outside
+# linux.sh RINGFENCE KERNEL INITRD CPUS KIND REGISTERS [again] - a Linux guest,
+# and its disks seen from outside
 #
-# Boots the kernel as a guest with three disks over this kind of doorbell; in
-# there guest.sh makes a file system, writes, remounts, checks, runs fio. Its
-# word is not taken: the content is looked for in the images, and the report
-# says what became of the notify writes. With "again" a second guest finds it
-# all as the first left it, and a third must notice one changed byte.
+# Boots the kernel as a guest with three disks over this kind of doorbell, its
+# registers read by page or exit; in there guest.sh makes a file system, writes,
+# remounts, checks, runs fio. Its word is not taken: the content is looked for in
+# the images, and the report says what became of the notify writes, and how many
+# exits a request cost. With "again" a second guest finds it all as the first
+# left it, and a third must notice one changed byte.
 # Runs inside the lab; the initramfs and /lab/tools.img are boot.sh's.
 set -u
 
@@ -17,79 +18,31 @@ kernel=$2
 initrd=$3
 cpus=$4
 kind=$5
-again=${6:-}
-dir=$(mktemp -d)
-word=$(head -c 8 /dev/urandom | md5sum | head -c 16)
-failed=0
+registers=$6
+again=${7:-}
+# shellcheck source=tests/lab/vm.sh
+. "$(dirname "$0")/vm.sh"
 
-complain()
+# new_disks DO: a guest that reads gets what the last one wrote.
+new_disks()
 {
-	echo "FAILED: $*"
-	failed=1
+	[ "$1" = lab.do=write ] || return
+	rm -f "$dir/vda" "$dir/vdb"
+	truncate -s 48M "$dir/vda"
+	truncate -s 16M "$dir/vdb"
 }
 
-# boot DO SAYS: the console is then in $dir/text, the counters in $dir/report.
-# noxsave: under QEMU's emulation KVM does not see what a guest puts into XCR0,
-# and Linux finds that the sizes in CPUID do not fit.
-boot()
+# boot_disks DO SAYS
+boot_disks()
 {
-	echo "the guest is to $1, and to find it $2"
-	{
-		"$ringfence" run --kernel "$kernel" --initrd "$initrd" \
-			--memory 256M --cpus "$cpus" --doorbell "$kind" \
-			--disk "$dir/vda" --disk "$dir/vdb" \
-			--disk /lab/tools.img,ro --report "$dir/report" \
-			--append "console=ttyS0 panic=-1 noxsave \
-lab.do=$1 lab.word=$word" 2>&1
-		echo $? > "$dir/status"
-	} | tee "$dir/log"
-	tr -d '\r' < "$dir/log" > "$dir/text"
-	[ "$(cat "$dir/status")" = 0 ] ||
-		complain "the run's status: $(cat "$dir/status")"
-	[ "$(grep "^guest: [a-z]* $word\$" "$dir/text")" = \
-		"guest: $2 $word" ] ||
-		complain "the guest did not say \"$2 $word\""
-	grep -q "smp: Brought up 1 node, $cpus CPU" "$dir/text" ||
-		complain "not $cpus processors"
-	look_for_splats
-}
-
-# The guest's kernel is judged as the lab's is.
-look_for_splats()
-{
-	sed -n 's/^!//p' /lab/splats > "$dir/harmless"
-	grep -v -e '^#' -e '^!' -e '^$' /lab/splats > "$dir/splats"
-	if grep -v -E -f "$dir/harmless" "$dir/text" |
-		grep -E -f "$dir/splats"; then
-		complain "the guest's kernel has something to say"
-	fi
-}
-
-# field PROCESS NAME: of the report, which is one line of JSON
-field()
-{
-	tr '{' '\n' < "$dir/report" | grep -F "\"name\":\"$1\"," |
-		tr ',' '\n' | sed -n "s/^\"$2\"://p" | tr -d '}]'
-}
-
-# holds PROCESS NAME TEST NUMBER
-holds()
-{
-	value=$(field "$1" "$2")
-	echo "$1: $2 = $value"
-	test "${value:-none}" "$3" "$4" ||
-		complain "$1: $2 is \"$value\", wanted $3 $4"
+	boot "$2" "lab.do=$1" --disk "$dir/vda" --disk "$dir/vdb" \
+		--disk /lab/tools.img,ro
 }
 
 # What became of the notify writes, by those who would know.
 check_report()
 {
-	grep -q "\"doorbell\":\"$kind\"" "$dir/report" ||
-		complain "the kind of doorbell: $(cat "$dir/report")"
-	case $kind in
-	exit) holds vmm exits_notify -gt 0 ;;
-	*) holds vmm exits_notify -eq 0 ;;
-	esac
+	check_exits 3 0
 	doorbells=ring_entries
 	others=kicks
 	[ "$kind" != ioeventfd ] || { doorbells=kicks; others=ring_entries; }
@@ -139,20 +92,16 @@ change_byte()
 		dd of="$dir/vdb" bs=1 seek=$at conv=notrunc 2> /dev/null
 }
 
-truncate -s 48M "$dir/vda"
-truncate -s 16M "$dir/vdb"
 sha256sum /lab/tools.img > "$dir/tools.sum"
-boot write good
+boot_disks write good
 [ $failed != 0 ] || check_report
 [ $failed != 0 ] || check_images
 if [ -n "$again" ] && [ $failed = 0 ]; then
-	boot read good
+	boot_disks read good
 	check_report
 	change_byte
-	boot read bad
+	boot_disks read bad
 	grep -q 'crc32c: verify failed at file /dev/vdb' "$dir/text" ||
 		complain "it was bad for another reason"
 fi
-rm -rf "$dir"
-[ $failed = 0 ] && echo "all as it must be"
-exit $failed
+finish

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=sh disable=SC2154 # the variables below
+#
+# vm.sh - boot a Linux guest inside the lab, judge its console, read its report
+#
+# Sourced by linux.sh and features.sh, which set ringfence, kernel, initrd, cpus,
+# kind and registers, and say by new_disks() what a guest begins with.
+
+dir=$(mktemp -d)
+word=$(head -c 8 /dev/urandom | md5sum | head -c 16)
+failed=0
+
+complain()
+{
+	echo "FAILED: $*"
+	failed=1
+}
+
+# start APPEND OPTION...: the console is then in $dir/text, the counters in
+# $dir/report.
+# noxsave: under QEMU's emulation KVM does not see what a guest puts into XCR0,
+# and Linux finds that the sizes in CPUID do not fit.
+start()
+{
+	append=$1
+	shift
+	{
+		"$ringfence" run --kernel "$kernel" --initrd "$initrd" \
+			--memory 256M --cpus "$cpus" --doorbell "$kind" \
+			--registers "$registers" --report "$dir/report" \
+			--append "console=ttyS0 panic=-1 noxsave \
+lab.word=$word $append" "$@" 2>&1
+		echo $? > "$dir/status"
+	} | tee "$dir/log"
+	tr -d '\r' < "$dir/log" > "$dir/text"
+}
+
+# boot SAYS APPEND OPTION...: in about one boot of sixty, on a busy machine,
+# QEMU's emulated SVM (7.2) enters the guest with the host's registers: its log
+# of exceptions (-d int) then has a page fault at the address behind the host's
+# VMRUN, on the host's stack and page tables, with the guest's intercepts; and so
+# a triple fault. One of our making would come each time, so it fails after the
+# third.
+boot()
+{
+	says=$1
+	shift
+	for attempt in 1 2 3; do
+		echo "the guest is to find it $says: $1"
+		new_disks "$@"
+		start "$@"
+		grep -q 'shut its processor down (triple fault)' "$dir/text" ||
+			break
+		echo "NOTE: triple fault, attempt $attempt of 3"
+	done
+	[ "$(cat "$dir/status")" = 0 ] ||
+		complain "the run's status: $(cat "$dir/status")"
+	[ "$(grep "^guest: [a-z]* $word\$" "$dir/text")" = \
+		"guest: $says $word" ] ||
+		complain "the guest did not say \"$says $word\""
+	grep -q "smp: Brought up 1 node, $cpus CPU" "$dir/text" ||
+		complain "not $cpus processors"
+	look_for_splats
+}
+
+# The guest's kernel is judged as the lab's is.
+look_for_splats()
+{
+	sed -n 's/^!//p' /lab/splats > "$dir/harmless"
+	grep -v -e '^#' -e '^!' -e '^$' /lab/splats > "$dir/splats"
+	if grep -v -E -f "$dir/harmless" "$dir/text" |
+		grep -E -f "$dir/splats"; then
+		complain "the guest's kernel has something to say"
+	fi
+}
+
+# field PROCESS NAME: of the report, which is one line of JSON
+field()
+{
+	tr '{' '\n' < "$dir/report" | grep -F "\"name\":\"$1\"," |
+		tr ',' '\n' | sed -n "s/^\"$2\"://p" | tr -d '}]'
+}
+
+# holds PROCESS NAME TEST NUMBER
+holds()
+{
+	value=$(field "$1" "$2")
+	echo "$1: $2 = $value"
+	test "${value:-none}" "$3" "$4" ||
+		complain "$1: $2 is \"$value\", wanted $3 $4"
+}
+
+# sum NAME NR: over the first NR disks
+sum()
+{
+	total=0
+	at=0
+	while [ "$at" -lt "$2" ]; do
+		total=$((total + $(field "blk[$at]" "$1")))
+		at=$((at + 1))
+	done
+	echo "$total"
+}
+
+# check_exits NR EXCUSED: what left the kernel for a register, notify writes
+# among them, since NR disks had their drivers, but for so many and for the reset
+# that each device gets when the guest ends. With the page of registers and a
+# kind that takes its notify writes in the kernel that is nothing, not even once.
+check_exits()
+{
+	exits=$(($(field vmm exits_mmio) - $(field vmm exits_setup) - $1 - $2))
+	requests=$(sum requests "$1")
+	hundredths=$(((exits * 100 + requests / 2) / requests))
+	echo "$kind, registers by $registers: $exits exits," \
+		"$requests requests: $hundredths hundredths of one for each"
+	grep -q "\"doorbell\":\"$kind\",\"registers\":\"$registers\"" \
+		"$dir/report" || complain "not as asked: $(cat "$dir/report")"
+	[ "$requests" -ge 500 ] || complain "too few requests to tell"
+	case $registers in
+	page) holds vmm exits_ack -eq 0 ;;
+	# An interrupt is one for several requests, where these came at once.
+	exit) holds vmm exits_ack -gt $((requests / 20)) ;;
+	esac
+	case $kind,$registers in
+	exit,page)
+		[ $exits = "$(field vmm exits_notify)" ] ||
+			complain "of $exits exits not all are notify writes" ;;
+	*,page)
+		[ $exits = 0 ] || complain "$exits exits, where none may be" ;;
+	*)
+		[ $hundredths -ge 10 ] ||
+			complain "$hundredths hundredths: who counts?" ;;
+	esac
+	case $kind in
+	# Every one of them, and no ring is filled by anybody else.
+	exit) holds vmm exits_notify -eq "$(sum ring_entries "$1")" ;;
+	*) holds vmm exits_notify -eq 0 ;;
+	esac
+	# The same from KVM, where it tells.
+	[ "$(field vmm kvm_exits_mmio)" = 0 ] ||
+		holds vmm kvm_exits_mmio -eq "$(field vmm exits_mmio)"
+}
+
+finish()
+{
+	rm -rf "$dir"
+	[ $failed = 0 ] && echo "all as it must be"
+	exit $failed
+}
