@@ -22,7 +22,8 @@ static const struct {
 	{ "size_max", F_SIZE_MAX },
 	{ "seg_max", F_SEG_MAX },
 	{ "blk_size", F_BLK_SIZE },
-	{ "flush", F_FLUSH },
+	/* Without flushes there is no cache mode to choose. */
+	{ "flush", F_FLUSH | F_CONFIG_WCE },
 	{ "topology", F_TOPOLOGY },
 	{ "config_wce", F_CONFIG_WCE },
 	{ "mq", F_MQ },
