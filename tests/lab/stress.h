@@ -5,7 +5,8 @@
  *   stress.c           the program: starts, watches, counts, judges
  *   stress_world.c     a nursery: one microVM after the other, and the children
  *                      that consume, map, hold, poll and are killed meanwhile
- *   stress_vmm.c       the microVM's process: vCPUs, zones, buffers, forks
+ *   stress_vmm.c       the microVM's process: zones, buffers, forks
+ *   stress_vcpu.c      its vCPUs, which write
  *   stress_consumer.c  the children that take entries
  *   stress_zoo.c       the children that take none
  *   stress_lives.c     VMs whose parts end all at once, by close or SIGKILL
@@ -196,6 +197,21 @@ struct rf_ring_page *stress_map(int fd);
 void stress_look(const struct rf_ring_page *page);
 /* Fork while it is mapped, with or without the mapping. */
 void stress_fork_mapped(struct stress_dice *dice, struct rf_ring_page *page);
+
+struct stress_vcpu {
+	uint32_t cpu;
+	int fd;
+	struct kvm_run *run;
+};
+
+/* Once: two vCPUs share the memory, and one may be running. */
+void stress_vcpu_load(const struct tiny_vm *tiny);
+/* The first is there; the others become like it. */
+void stress_vcpu_add(const struct tiny_vm *tiny, uint32_t cpu,
+		     struct stress_vcpu *v);
+/* A burst to some stream, down to the last write, and a rest. */
+void stress_vcpu_write(struct stress_book *book, const struct stress_vcpu *v,
+		       struct stress_dice *dice);
 
 /* The microVM's process: sends the rings, then goes on until the book's over. */
 _Noreturn void stress_vmm(struct stress_book *book, int sock,

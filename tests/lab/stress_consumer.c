@@ -122,7 +122,7 @@ static void spoil(struct stress_dice *dice, struct rf_ring_page *page)
 	uint32_t *words = (uint32_t *)page;
 	uint32_t i, at, value;
 
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 200; i++) {
 		at = stress_roll(dice, stress_roll(dice, 2) ? 2 : 1024);
 		value = stress_roll(dice, stress_roll(dice, 3) ? RF_RING_SLOTS
 							       : 0xffffffff);
@@ -144,7 +144,7 @@ _Noreturn void stress_scribble(struct stress_job *job)
 		for (times = stress_roll(&job->dice, 20); times > 0; times--) {
 			spoil(&job->dice, page);
 			(void)api_is_readable(job->fd, 0);
-			stress_doze(&job->dice, 4000);
+			stress_doze(&job->dice, 8000);
 		}
 		__atomic_store_n(&page->first, 0xffffffff, __ATOMIC_RELAXED);
 		api_unmap(page);
