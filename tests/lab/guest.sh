@@ -50,6 +50,8 @@ prepare()
 		esac
 	done
 	must mount -t ext4 -o ro /dev/vdc /tools
+	# A scheduler would hand over one by one what fio gives it at once.
+	echo none > /sys/block/vdb/queue/scheduler
 	for item in lib lib64 sbin usr; do
 		must ln -s "tools/$item" "/$item"
 	done

@@ -28,12 +28,18 @@ complain()
 	failed=1
 }
 
-# boot DO SAYS: the console is then in $dir/text, the counters in $dir/report.
+new_disks()
+{
+	rm -f "$dir/vda" "$dir/vdb"
+	truncate -s 48M "$dir/vda"
+	truncate -s 16M "$dir/vdb"
+}
+
+# start DO: the console is then in $dir/text, the counters in $dir/report.
 # noxsave: under QEMU's emulation KVM does not see what a guest puts into XCR0,
 # and Linux finds that the sizes in CPUID do not fit.
-boot()
+start()
 {
-	echo "the guest is to $1, and to find it $2"
 	{
 		"$ringfence" run --kernel "$kernel" --initrd "$initrd" \
 			--memory 256M --cpus "$cpus" --doorbell "$kind" \
@@ -44,6 +50,23 @@ lab.do=$1 lab.word=$word" 2>&1
 		echo $? > "$dir/status"
 	} | tee "$dir/log"
 	tr -d '\r' < "$dir/log" > "$dir/text"
+}
+
+# boot DO SAYS: in about one boot of sixty, on a busy machine, QEMU's emulated
+# SVM (7.2) enters the guest with the host's registers: its log of exceptions
+# (-d int) then has a page fault at the address behind the host's VMRUN, on the
+# host's stack and page tables, with the guest's intercepts; and so a triple
+# fault. One of our making would come each time, so it fails after the third.
+boot()
+{
+	for attempt in 1 2 3; do
+		echo "the guest is to $1, and to find it $2"
+		[ "$1" != write ] || new_disks
+		start "$1"
+		grep -q 'shut its processor down (triple fault)' "$dir/text" ||
+			break
+		echo "NOTE: triple fault, attempt $attempt of 3"
+	done
 	[ "$(cat "$dir/status")" = 0 ] ||
 		complain "the run's status: $(cat "$dir/status")"
 	[ "$(grep "^guest: [a-z]* $word\$" "$dir/text")" = \
@@ -87,7 +110,10 @@ check_report()
 	grep -q "\"doorbell\":\"$kind\"" "$dir/report" ||
 		complain "the kind of doorbell: $(cat "$dir/report")"
 	case $kind in
-	exit) holds vmm exits_notify -gt 0 ;;
+	# Every one of them, and no ring is filled by anybody else.
+	exit) holds vmm exits_notify -eq $(($(field "blk[0]" ring_entries) +
+		$(field "blk[1]" ring_entries) +
+		$(field "blk[2]" ring_entries))) ;;
 	*) holds vmm exits_notify -eq 0 ;;
 	esac
 	doorbells=ring_entries
@@ -139,8 +165,6 @@ change_byte()
 		dd of="$dir/vdb" bs=1 seek=$at conv=notrunc 2> /dev/null
 }
 
-truncate -s 48M "$dir/vda"
-truncate -s 16M "$dir/vdb"
 sha256sum /lab/tools.img > "$dir/tools.sum"
 boot write good
 [ $failed != 0 ] || check_report
