@@ -134,6 +134,9 @@ struct stress_log {
 	/* Slot + 1 of an entry that is being noted; then the dead consumer
 	 * either noted it or not, and the next one looks. */
 	_Atomic uint32_t taking;
+	/* Entries wait and nobody told the consumer; he lives until somebody
+	 * does, or until it is certain that nobody will. */
+	atomic_bool is_late;
 	uint32_t next[STRESS_STREAMS][STRESS_CPUS_MAX];
 };
 
@@ -169,9 +172,9 @@ uint32_t stress_value(uint32_t stream, uint32_t cpu, uint32_t number);
 
 /* Note a write that was found. In a ring, it was at that address. */
 void stress_note_exit(struct stress_book *book, uint32_t cpu, uint32_t value);
-/* Take what is in a ring and note it; returns how many. */
+/* Take what is in a ring, so many at most, and note it; returns how many. */
 uint32_t stress_drain(struct stress_book *book, struct stress_log *log,
-		      struct rf_ring_page *page);
+		      struct rf_ring_page *page, uint32_t most);
 /* What somebody before us was about to take when he was killed. */
 void stress_resume(struct stress_book *book, struct stress_log *log,
 		   struct rf_ring_page *page);
@@ -202,6 +205,7 @@ struct stress_vcpu {
 	uint32_t cpu;
 	int fd;
 	struct kvm_run *run;
+	const uint8_t *memory;
 };
 
 /* Once: two vCPUs share the memory, and one may be running. */

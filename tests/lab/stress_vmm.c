@@ -204,10 +204,10 @@ static void take_part(struct thread *t)
 	MUST(zone(t->vmm, REGISTER, fd, &z));
 	while (times-- > 0) {
 		stress_doze(&t->dice, 1000);
-		(void)stress_drain(book, &book->brief, page);
+		(void)stress_drain(book, &book->brief, page, UINT32_MAX);
 	}
 	MUST(zone(t->vmm, UNREGISTER, fd, &z));
-	(void)stress_drain(book, &book->brief, page);
+	(void)stress_drain(book, &book->brief, page, UINT32_MAX);
 	CHECK(!api_is_readable(fd, 0));
 	MUST(close(fd));
 	api_unmap(page);
