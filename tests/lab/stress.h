@@ -5,7 +5,8 @@
  *   stress.c           the program: starts, watches, counts, judges
  *   stress_world.c     a nursery: one microVM after the other, and the children
  *                      that consume, map, hold, poll and are killed meanwhile
- *   stress_vmm.c       the microVM's process: vCPUs, zones, buffers, forks
+ *   stress_vmm.c       the microVM's process: zones, buffers, forks
+ *   stress_vcpu.c      its vCPUs, which write
  *   stress_consumer.c  the children that take entries
  *   stress_zoo.c       the children that take none
  *   stress_lives.c     VMs whose parts end all at once, by close or SIGKILL
@@ -133,6 +134,9 @@ struct stress_log {
 	/* Slot + 1 of an entry that is being noted; then the dead consumer
 	 * either noted it or not, and the next one looks. */
 	_Atomic uint32_t taking;
+	/* Entries wait and nobody told the consumer; he lives until somebody
+	 * does, or until it is certain that nobody will. */
+	atomic_bool is_late;
 	uint32_t next[STRESS_STREAMS][STRESS_CPUS_MAX];
 };
 
@@ -168,9 +172,9 @@ uint32_t stress_value(uint32_t stream, uint32_t cpu, uint32_t number);
 
 /* Note a write that was found. In a ring, it was at that address. */
 void stress_note_exit(struct stress_book *book, uint32_t cpu, uint32_t value);
-/* Take what is in a ring and note it; returns how many. */
+/* Take what is in a ring, so many at most, and note it; returns how many. */
 uint32_t stress_drain(struct stress_book *book, struct stress_log *log,
-		      struct rf_ring_page *page);
+		      struct rf_ring_page *page, uint32_t most);
 /* What somebody before us was about to take when he was killed. */
 void stress_resume(struct stress_book *book, struct stress_log *log,
 		   struct rf_ring_page *page);
@@ -196,6 +200,22 @@ struct rf_ring_page *stress_map(int fd);
 void stress_look(const struct rf_ring_page *page);
 /* Fork while it is mapped, with or without the mapping. */
 void stress_fork_mapped(struct stress_dice *dice, struct rf_ring_page *page);
+
+struct stress_vcpu {
+	uint32_t cpu;
+	int fd;
+	struct kvm_run *run;
+	const uint8_t *memory;
+};
+
+/* Once: two vCPUs share the memory, and one may be running. */
+void stress_vcpu_load(const struct tiny_vm *tiny);
+/* The first is there; the others become like it. */
+void stress_vcpu_add(const struct tiny_vm *tiny, uint32_t cpu,
+		     struct stress_vcpu *v);
+/* A burst to some stream, down to the last write, and a rest. */
+void stress_vcpu_write(struct stress_book *book, const struct stress_vcpu *v,
+		       struct stress_dice *dice);
 
 /* The microVM's process: sends the rings, then goes on until the book's over. */
 _Noreturn void stress_vmm(struct stress_book *book, int sock,

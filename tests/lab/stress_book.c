@@ -164,12 +164,12 @@ static void yield_at(const struct who *who, uint32_t rest)
 }
 
 uint32_t stress_drain(struct stress_book *book, struct stress_log *log,
-		      struct rf_ring_page *page)
+		      struct rf_ring_page *page, uint32_t most)
 {
 	struct who who;
 	uint32_t nr;
 
-	for (nr = 0; !is_empty(page); nr++) {
+	for (nr = 0; nr < most && !is_empty(page); nr++) {
 		/* Killed anywhere in here, we have a successor who resumes. */
 		atomic_store(&log->taking, page->first + 1);
 		who = who_wrote(book, &page->entries[page->first]);

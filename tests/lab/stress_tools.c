@@ -15,7 +15,7 @@
 #include "lab/stress.h"
 
 #define VMS "/sys/kernel/debug/kvm"
-#define GONE_MS 20000u
+#define GONE_S 30u
 
 struct stress_shared *stress;
 
@@ -87,7 +87,7 @@ pid_t stress_fork(void)
 
 void stress_hurry(bool is_killer)
 {
-	MUST(setpriority(PRIO_PROCESS, 0, is_killer ? -15 : 0));
+	MUST(setpriority(PRIO_PROCESS, 0, is_killer ? -10 : 0));
 }
 
 void stress_check_status(int status)
@@ -213,10 +213,12 @@ static uint32_t count_vms(pid_t pid)
 
 void stress_wait_no_vm(pid_t pid)
 {
-	uint32_t i;
+	const uint64_t until = rf_clock_ns() + GONE_S * 1000000000ull;
+	uint32_t nr;
 
 	/* Who removes zones holds the VM while he does. */
-	for (i = 0; i < GONE_MS && count_vms(pid) > 0; i++)
-		(void)usleep(1000);
-	CHECK(i < GONE_MS, "%u VMs are left", count_vms(pid));
+	while ((nr = count_vms(pid)) > 0) {
+		CHECK(rf_clock_ns() < until, "%u VMs are left", nr);
+		(void)usleep(2000);
+	}
 }

@@ -2,7 +2,7 @@
  *
  * stress_vmm.c - the process of a microVM: everything its VM can do, at once
  *
- * One thread for each vCPU, which writes; one that moves zones about under it;
+ * One thread for each vCPU, which writes (stress_vcpu.c); one that moves zones about under it;
  * one that makes and closes buffers; one that forks.
  */
 #include <errno.h>
@@ -17,26 +17,7 @@
 
 #define REGISTER KVM_REGISTER_COALESCED_MMIO2
 #define UNREGISTER KVM_UNREGISTER_COALESCED_MMIO2
-#define BURST_MAX 200u
 #define NR_WORKERS 3u
-
-/* ecx times: eax to [ebx], or where esi is set to port dx, and add edi to eax.
- * Loaded once: two vCPUs share the memory. */
-static const uint8_t writes[] = {
-	0x85, 0xf6, /*  0: test esi, esi */
-	0x75, 0x09, /*  2: jnz 13        */
-	0x89, 0x03, /*  4: mov [ebx], eax */
-	0x01, 0xf8, /*  6: add eax, edi  */
-	0x49,	    /*  8: dec ecx       */
-	0x75, 0xf9, /*  9: jnz 4         */
-	0xeb, 0x06, /* 11: jmp 19        */
-	0xef,	    /* 13: out dx, eax   */
-	0x01, 0xf8, /* 14: add eax, edi  */
-	0x49,	    /* 16: dec ecx       */
-	0x75, 0xfa, /* 17: jnz 13        */
-	0xe6, 0xf4, /* 19: out 0xf4, al  */
-	0xf4,	    /* 21: hlt           */
-};
 
 struct vmm {
 	struct stress_book *book;
@@ -49,9 +30,7 @@ struct thread {
 	pthread_t id;
 	struct vmm *vmm;
 	struct stress_dice dice;
-	uint32_t cpu;
-	int vcpu;
-	struct kvm_run *run;
+	struct stress_vcpu vcpu; /* of those that have one */
 };
 
 /* Our parent sees to it that this comes, and whether it does. */
@@ -66,103 +45,12 @@ static int zone(const struct vmm *vmm, unsigned long request, int fd,
 	return api_zone(vmm->tiny.vm, request, fd, z->addr, z->size, z->pio);
 }
 
-/* The vCPUs. */
-
-static void start_burst(const struct thread *t, uint32_t stream, uint32_t from,
-			uint32_t nr)
-{
-	const bool is_out = stress_zone_of(t->vmm->book, stream).pio;
-	const uint64_t addr = stress_addr_of(t->vmm->book, stream, t->cpu);
-	const struct kvm_regs regs = {
-		.rip = TINY_VM_CODE,
-		.rflags = 2,
-		.rax = stress_value(stream, t->cpu, from),
-		.rbx = addr,
-		.rcx = nr,
-		.rdx = addr,
-		.rsi = is_out,
-		.rdi = 1,
-	};
-
-	/* As in tiny_vm_load(): the last exit is completed first. */
-	t->run->immediate_exit = 1;
-	MUST_FAIL(ioctl(t->vcpu, KVM_RUN, 0), EINTR);
-	t->run->immediate_exit = 0;
-	MUST(ioctl(t->vcpu, KVM_SET_REGS, &regs));
-}
-
-/* The value of a write that exited; false: the burst is over. */
-static bool run_to_write(const struct thread *t, uint64_t *addr,
-			 uint32_t *value)
-{
-	const struct kvm_run *run = t->run;
-
-	while (ioctl(t->vcpu, KVM_RUN, 0) < 0)
-		CHECK(errno == EINTR || errno == EAGAIN, "%s", strerror(errno));
-	if (run->exit_reason == KVM_EXIT_IO) {
-		if (run->io.port == TINY_VM_END_PORT)
-			return false;
-		CHECK(run->io.size == sizeof(*value) && run->io.count == 1);
-		*addr = run->io.port;
-		memcpy(value, (const uint8_t *)run + run->io.data_offset,
-		       sizeof(*value));
-		return true;
-	}
-	CHECK(run->exit_reason == KVM_EXIT_MMIO && run->mmio.is_write &&
-		      run->mmio.len == sizeof(*value),
-	      "exit reason %u, %s of %u bytes at %#llx", run->exit_reason,
-	      run->mmio.is_write ? "write" : "read", run->mmio.len,
-	      (unsigned long long)run->mmio.phys_addr);
-	*addr = run->mmio.phys_addr;
-	memcpy(value, run->mmio.data, sizeof(*value));
-	return true;
-}
-
-static void write_burst(const struct thread *t, uint32_t stream, uint32_t from,
-			uint32_t nr)
-{
-	const uint64_t to = stress_addr_of(t->vmm->book, stream, t->cpu);
-	uint32_t exited = 0;
-	uint64_t addr;
-	uint32_t value;
-
-	start_burst(t, stream, from, nr);
-	while (run_to_write(t, &addr, &value)) {
-		CHECK(addr == to && value >> 28 == stream,
-		      "%#x exits at %#llx, sent to %#llx", value,
-		      (unsigned long long)addr, (unsigned long long)to);
-		exited++;
-		if (stream != STRESS_WILD)
-			stress_note_exit(t->vmm->book, t->cpu, value);
-	}
-	if (stream != STRESS_WILD)
-		stress_did_many(ACT_EXITED, exited);
-	stress_did_many(stress_zone_of(t->vmm->book, stream).pio ? ACT_OUT
-								 : ACT_WRITE,
-			nr);
-}
-
 static void *be_vcpu(void *ctx)
 {
 	struct thread *t = ctx;
-	uint32_t stream, nr;
-	uint32_t *sent;
 
-	while (!is_over(t)) {
-		nr = 1 + stress_roll(&t->dice, BURST_MAX);
-		stream = stress_roll(&t->dice, STRESS_STREAMS + 1);
-		if (stream == STRESS_STREAMS) {
-			write_burst(t, STRESS_WILD, 0, nr);
-			continue;
-		}
-		sent = &t->vmm->book->sent[stream][t->cpu];
-		if (*sent + nr > STRESS_NUMBERS)
-			continue;
-		write_burst(t, stream, *sent, nr);
-		*sent += nr;
-		/* Others have a turn; now and then the rings become empty. */
-		stress_doze(&t->dice, 4000);
-	}
+	while (!is_over(t))
+		stress_vcpu_write(t->vmm->book, &t->vcpu, &t->dice);
 	return NULL;
 }
 
@@ -316,10 +204,10 @@ static void take_part(struct thread *t)
 	MUST(zone(t->vmm, REGISTER, fd, &z));
 	while (times-- > 0) {
 		stress_doze(&t->dice, 1000);
-		(void)stress_drain(book, &book->brief, page);
+		(void)stress_drain(book, &book->brief, page, UINT32_MAX);
 	}
 	MUST(zone(t->vmm, UNREGISTER, fd, &z));
-	(void)stress_drain(book, &book->brief, page);
+	(void)stress_drain(book, &book->brief, page, UINT32_MAX);
 	CHECK(!api_is_readable(fd, 0));
 	MUST(close(fd));
 	api_unmap(page);
@@ -406,27 +294,8 @@ static void open_all(struct vmm *vmm)
 
 	CHECK(!err, "%s: %s", step, strerror(-err));
 	vmm->other_vm = (int)MUST(ioctl(vmm->tiny.kvm, KVM_CREATE_VM, 0));
-	memcpy(vmm->tiny.memory + TINY_VM_CODE, writes, sizeof(writes));
+	stress_vcpu_load(&vmm->tiny);
 	open_rings(vmm);
-}
-
-/* The first is there; the others become like it. */
-static void add_vcpu(struct thread *t)
-{
-	const struct tiny_vm *tiny = &t->vmm->tiny;
-	struct kvm_sregs sregs;
-
-	t->vcpu = tiny->vcpu;
-	t->run = tiny->run;
-	if (t->cpu == 0)
-		return;
-	MUST(ioctl(tiny->vcpu, KVM_GET_SREGS, &sregs));
-	t->vcpu = (int)MUST(
-		ioctl(tiny->vm, KVM_CREATE_VCPU, (unsigned long)t->cpu));
-	t->run = mmap(NULL, tiny->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      t->vcpu, 0);
-	CHECK(t->run != MAP_FAILED, "%s", strerror(errno));
-	MUST(ioctl(t->vcpu, KVM_SET_SREGS, &sregs));
 }
 
 static void start(struct thread *t, void *(*fn)(void *))
@@ -452,10 +321,9 @@ static void run_threads(struct vmm *vmm, struct stress_dice *dice)
 		threads[i] = (struct thread){
 			.vmm = vmm,
 			.dice = stress_split(dice),
-			.cpu = i,
 		};
 		if (i < stress->cpus)
-			add_vcpu(&threads[i]);
+			stress_vcpu_add(&vmm->tiny, i, &threads[i].vcpu);
 	}
 	for (i = 0; i < nr; i++)
 		start(&threads[i],

@@ -76,10 +76,18 @@ static void start_taker(struct world *w, uint32_t ring)
 							     : stress_consume);
 }
 
+static bool is_late(const struct world *w, uint32_t ring)
+{
+	return ring < STRESS_CONSUMED &&
+	       atomic_load(&w->book->rings[ring].is_late);
+}
+
 static void replace_taker(struct world *w)
 {
 	const uint32_t ring = stress_roll(&w->dice, STRESS_RINGS);
 
+	if (is_late(w, ring))
+		return;
 	stress_kill(w->takers[ring]);
 	w->takers[ring] = 0;
 	stress_did(ACT_KILL_CONSUMER);
@@ -157,8 +165,11 @@ static void end_children(struct world *w)
 {
 	uint32_t i;
 
-	for (i = 0; i < STRESS_RINGS; i++)
+	for (i = 0; i < STRESS_RINGS; i++) {
+		while (is_late(w, i))
+			(void)usleep(10000);
 		stress_kill(w->takers[i]);
+	}
 	for (i = 0; i < NR_ZOO; i++)
 		stress_kill(w->zoo[i]);
 	memset(w->zoo, 0, sizeof(w->zoo));
@@ -175,7 +186,8 @@ static void take_the_rest(struct world *w)
 	for (i = 0; i < STRESS_CONSUMED; i++) {
 		page = stress_map(w->rings[i]);
 		stress_resume(w->book, &w->book->rings[i], page);
-		(void)stress_drain(w->book, &w->book->rings[i], page);
+		(void)stress_drain(w->book, &w->book->rings[i], page,
+				   UINT32_MAX);
 		CHECK(!api_is_readable(w->rings[i], 0));
 		api_unmap(page);
 	}
