@@ -11,10 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ringfence/limits.h>
+
+#include "base/memfd.h"
 
 /* Linux 5.1; not in all C libraries' headers. */
 #ifndef F_SEAL_FUTURE_WRITE
@@ -49,24 +50,10 @@ int rf_limits_new(int *fd, struct rf_limits **out)
 
 int rf_limits_map(int fd, const struct rf_limits **out)
 {
-	rf_autofd page = fd;
-	struct stat st;
-	int seals;
 	void *map;
+	int err = memfd_map(fd, RF_LIMITS_BYTES, PROT_READ, &map);
 
-	seals = fcntl(page, F_GET_SEALS);
-	if (seals < 0)
-		/* EINVAL: a file that cannot be sealed at all. */
-		return errno == EINVAL ? -EPERM : -errno;
-	if (!(seals & F_SEAL_SHRINK))
-		return -EPERM;
-	if (fstat(page, &st) < 0)
-		return -errno;
-	if (st.st_size < (off_t)RF_LIMITS_BYTES)
-		return -ERANGE;
-	map = mmap(NULL, RF_LIMITS_BYTES, PROT_READ, MAP_SHARED, page, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*out = map;
-	return 0;
+	if (!err)
+		*out = map;
+	return err;
 }

@@ -14,4 +14,9 @@
  * descriptor is owned. -EINVAL: bytes is 0. */
 RF_MUST_CHECK int memfd_new(const char *name, uint64_t bytes, int *out);
 
+/* Map the first `bytes` of somebody else's, shared; `prot` as of mmap(2). The
+ * descriptor is taken: closed on success and failure alike. -EPERM: its sender
+ * could shrink it; -ERANGE: it is shorter. */
+RF_MUST_CHECK int memfd_map(int fd, size_t bytes, int prot, void **out);
+
 #endif

@@ -6,36 +6,20 @@
  * Owns:    nothing; the mapping lives as long as its process.
  * Callers: main() of every fenced program and src/launcher, through
  *          <ringfence/report.h>.
- * Never:   maps what could shrink: a store beyond the end would be SIGBUS.
+ * Never:   maps what could shrink; memfd.c sees to it.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <ringfence/report.h>
 
+#include "base/memfd.h"
+
 int rf_report_map(int fd, struct rf_report **out)
 {
-	rf_autofd page = fd;
-	struct stat st;
-	int seals;
 	void *map;
+	int err = memfd_map(fd, RF_REPORT_BYTES, PROT_READ | PROT_WRITE, &map);
 
-	seals = fcntl(page, F_GET_SEALS);
-	if (seals < 0)
-		/* EINVAL: a file that cannot be sealed at all. */
-		return errno == EINVAL ? -EPERM : -errno;
-	if (!(seals & F_SEAL_SHRINK))
-		return -EPERM;
-	if (fstat(page, &st) < 0)
-		return -errno;
-	if (st.st_size < (off_t)RF_REPORT_BYTES)
-		return -ERANGE;
-	map = mmap(NULL, RF_REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   page, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*out = map;
-	return 0;
+	if (!err)
+		*out = map;
+	return err;
 }
