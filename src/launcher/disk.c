@@ -199,11 +199,11 @@ int disk_word(struct disk *disk, const char *where, const char *word,
 		if (strcmp(name, "direct") == 0)
 			return read_flag(&disk->direct, true, where, name,
 					 value, c);
-		if (takes_value(name) && !value)
-			return complain(c, "%s: %s takes a value: %s=...",
-					where, name, name);
 		if (takes_value(name))
-			return read_value(disk, where, name, value, c);
+			return value ? read_value(disk, where, name, value, c)
+				     : complain(c,
+						"%s: %s takes a value: %s=...",
+						where, name, name);
 	}
 	return complain(
 		c,

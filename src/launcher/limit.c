@@ -64,14 +64,14 @@ struct request {
 
 /* The word that says the same of a disk, and its bit. */
 static const struct {
-	int id;
 	const char *word;
+	int id;
 	uint32_t field;
 } limits[] = {
-	{ OPT_IOPS, "iops", CONTROL_OPS },
-	{ OPT_IOPS_BURST, "iops-burst", CONTROL_OPS_BURST },
-	{ OPT_BANDWIDTH, "bandwidth", CONTROL_BYTES },
-	{ OPT_BANDWIDTH_BURST, "bandwidth-burst", CONTROL_BYTES_BURST },
+	{ "iops", OPT_IOPS, CONTROL_OPS },
+	{ "iops-burst", OPT_IOPS_BURST, CONTROL_OPS_BURST },
+	{ "bandwidth", OPT_BANDWIDTH, CONTROL_BYTES },
+	{ "bandwidth-burst", OPT_BANDWIDTH_BURST, CONTROL_BYTES_BURST },
 };
 
 static int apply_limit(struct request *rq, const struct option *o,

@@ -19,16 +19,19 @@
 static void add_children(struct usage_tree *tree, pid_t pid, const char *tid)
 {
 	char path[96];
+	char *child = NULL;
+	size_t cap = 0;
 	FILE *f;
-	int child;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children",
 		       (int)pid, tid);
 	f = fopen(path, "re");
 	if (!f)
 		return;
-	while (tree->nr < USAGE_PIDS_MAX && fscanf(f, "%d", &child) == 1)
-		tree->pids[tree->nr++] = child;
+	/* Each has a blank behind it. */
+	while (tree->nr < USAGE_PIDS_MAX && getdelim(&child, &cap, ' ', f) > 0)
+		tree->pids[tree->nr++] = (pid_t)strtol(child, NULL, 10);
+	free(child);
 	(void)fclose(f);
 }
 
