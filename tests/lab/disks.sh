@@ -181,6 +181,7 @@ fio_jobs()
 }
 
 prepare
+echo "guest: $cpus processors"
 say_time facts
 for path in /sys/block/vd*; do
 	disk=${path##*/}

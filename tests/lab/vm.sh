@@ -17,7 +17,7 @@ complain()
 }
 
 # start APPEND OPTION...: the console is then in $dir/text, the counters in
-# $dir/report.
+# $dir/report and $dir/fields.
 # noxsave: under QEMU's emulation KVM does not see what a guest puts into XCR0,
 # and Linux finds that the sizes in CPUID do not fit.
 start()
@@ -33,6 +33,20 @@ lab.word=$word $append" "$@" 2>&1
 		echo $? > "$dir/status"
 	} | tee "$dir/log"
 	tr -d '\r' < "$dir/log" > "$dir/text"
+	[ ! -f "$dir/report" ] || list_fields
+}
+
+# Of one line of JSON, a line "PROCESS FIELD VALUE" for each number in it.
+list_fields()
+{
+	tr '{' '\n' < "$dir/report" | tr -d '"}' | awk -F , '/^name:/ {
+		process = substr($1, 6)
+		for (i = 2; i <= NF && $i != ""; i++) {
+			split($i, part, ":")
+			sub(/]$/, "", part[2])
+			print process, part[1], part[2]
+		}
+	}' > "$dir/fields"
 }
 
 # boot SAYS APPEND OPTION...: in about one boot of sixty, on a busy machine,
@@ -58,8 +72,8 @@ boot()
 	[ "$(grep "^guest: [a-z]* $word\$" "$dir/text")" = \
 		"guest: $says $word" ] ||
 		complain "the guest did not say \"$says $word\""
-	grep -q "smp: Brought up 1 node, $cpus CPU" "$dir/text" ||
-		complain "not $cpus processors"
+	grep -q "smp: Brought up 1 node, $cpus CPU\|^guest: $cpus processors\$" \
+		"$dir/text" || complain "not $cpus processors"
 	look_for_splats
 }
 
@@ -74,11 +88,11 @@ look_for_splats()
 	fi
 }
 
-# field PROCESS NAME: of the report, which is one line of JSON
+# field PROCESS NAME
 field()
 {
-	tr '{' '\n' < "$dir/report" | grep -F "\"name\":\"$1\"," |
-		tr ',' '\n' | sed -n "s/^\"$2\"://p" | tr -d '}]'
+	awk -v process="$1" -v name="$2" \
+		'$1 == process && $2 == name { print $3 }' "$dir/fields"
 }
 
 # holds PROCESS NAME TEST NUMBER
@@ -90,16 +104,11 @@ holds()
 		complain "$1: $2 is \"$value\", wanted $3 $4"
 }
 
-# sum NAME NR: over the first NR disks
+# sum NAME: over all disks
 sum()
 {
-	total=0
-	at=0
-	while [ "$at" -lt "$2" ]; do
-		total=$((total + $(field "blk[$at]" "$1")))
-		at=$((at + 1))
-	done
-	echo "$total"
+	awk -v name="$1" '/^blk/ && $2 == name { sum += $3 }
+		END { print sum + 0 }' "$dir/fields"
 }
 
 # check_exits NR EXCUSED: what left the kernel for a register, notify writes
@@ -109,13 +118,16 @@ sum()
 check_exits()
 {
 	exits=$(($(field vmm exits_mmio) - $(field vmm exits_setup) - $1 - $2))
-	requests=$(sum requests "$1")
+	requests=$(sum requests)
+	if [ "$requests" -lt 500 ]; then
+		complain "$requests requests are too few to tell"
+		return
+	fi
 	hundredths=$(((exits * 100 + requests / 2) / requests))
 	echo "$kind, registers by $registers: $exits exits," \
 		"$requests requests: $hundredths hundredths of one for each"
 	grep -q "\"doorbell\":\"$kind\",\"registers\":\"$registers\"" \
 		"$dir/report" || complain "not as asked: $(cat "$dir/report")"
-	[ "$requests" -ge 500 ] || complain "too few requests to tell"
 	case $registers in
 	page) holds vmm exits_ack -eq 0 ;;
 	# An interrupt is one for several requests, where these came at once.
@@ -123,7 +135,8 @@ check_exits()
 	esac
 	case $kind,$registers in
 	exit,page)
-		[ $exits = "$(field vmm exits_notify)" ] ||
+		# Some disks had work before the last had its driver.
+		[ $exits -le "$(field vmm exits_notify)" ] ||
 			complain "of $exits exits not all are notify writes" ;;
 	*,page)
 		[ $exits = 0 ] || complain "$exits exits, where none may be" ;;
@@ -133,7 +146,7 @@ check_exits()
 	esac
 	case $kind in
 	# Every one of them, and no ring is filled by anybody else.
-	exit) holds vmm exits_notify -eq "$(sum ring_entries "$1")" ;;
+	exit) holds vmm exits_notify -eq "$(sum ring_entries)" ;;
 	*) holds vmm exits_notify -eq 0 ;;
 	esac
 	# The same from KVM, where it tells.
