@@ -221,11 +221,8 @@ struct dribble {
 static void *dribble(void *arg)
 {
 	struct dribble *d = arg;
-	sigset_t all;
 	size_t i;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	for (i = 0; i < d->len; i++) {
 		if (peer_put(d->sock, d->wire + i, 1, -1, 0) != 1)
 			break;
@@ -239,10 +236,16 @@ static void start_dribble(struct dribble *d, pthread_t *thread,
 			  const struct rf_vhost_user_msg *msg, int sock,
 			  long ms)
 {
+	sigset_t all, before;
+
 	d->sock = sock;
 	d->len = peer_flatten(msg, d->wire);
 	d->ms = ms;
+	/* Inherited: signals are for the main thread from the first moment. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ck_assert_int_eq(pthread_create(thread, NULL, dribble, d), 0);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 START_TEST(message_sent_byte_by_byte_is_put_together)
