@@ -39,6 +39,10 @@
 /* At most; a device that takes fewer entries is asked for fewer. */
 #define VDEV_QUEUE_SIZE 256u
 
+/* virtio 1.2, 6: features that mean something to the monitor itself. */
+#define VDEV_RING_PACKED (1ull << 34)
+#define VDEV_NOTIFICATION_DATA (1ull << 38)
+
 struct vdev {
 	/* First, for its alignment. The guest may be reading it, and whatever
 	 * else were in these 4096 bytes. */
@@ -97,5 +101,12 @@ void vdev_lost(struct vdev *d, int why);
 /* If it was lost (in whatever call): close it, set DEVICE_NEEDS_RESET, and
  * return true, once. */
 bool vdev_bury(struct vdev *d);
+
+/* Between vdev.c and vdev_setup.c. The first logs, and returns `rc`. */
+int vdev_complain(const struct vdev *d, const char *step, int rc);
+bool vdev_is_sealed(const struct vdev *d);
+RF_MUST_CHECK int vdev_share_queue_events(struct vdev *d, uint16_t queue);
+RF_MUST_CHECK int vdev_share_events(struct vdev *d);
+extern const struct rf_virtio_mmio_ops vdev_ops;
 
 #endif
