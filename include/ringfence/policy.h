@@ -30,13 +30,15 @@ struct rf_policy_cond {
 
 #define RF_POLICY_CONDS_MAX 6u
 
-/* A call is allowed if all conditions of any of its rules hold. */
+/* A call is allowed if all conditions of any of its rules hold. Arrays and no
+ * pointers: these would be relocated, and so be memory of each process's own,
+ * in programs that never read a rule. */
 struct rf_policy_rule {
-	const char *syscall; /* "pread64" */
-	int nr;		     /* x86-64 number */
-	const char *text;    /* conditions as written, "" for none */
-	const char *why;     /* the caller the policy names */
-	const char *file;    /* "blk.sealed.policy" */
+	char syscall[32]; /* "pread64" */
+	int nr;		  /* x86-64 number */
+	char text[120];	  /* conditions as written, "" for none */
+	char why[88];	  /* the caller the policy names */
+	char file[32];	  /* "blk.sealed.policy" */
 	int line;
 	uint8_t nr_conds;
 	struct rf_policy_cond conds[RF_POLICY_CONDS_MAX];

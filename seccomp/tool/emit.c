@@ -154,7 +154,6 @@ static void put_string(FILE *out, const char *s)
 
 static void put_rule(FILE *out, const struct policyc_rule *rule)
 {
-	const char *slash = strrchr(rule->at.file, '/');
 	unsigned i;
 
 	fputs("\t{ .syscall = ", out);
@@ -164,7 +163,7 @@ static void put_rule(FILE *out, const struct policyc_rule *rule)
 	fputs(",\n\t  .why = ", out);
 	put_string(out, rule->why);
 	fputs(",\n\t  .file = ", out);
-	put_string(out, slash ? slash + 1 : rule->at.file);
+	put_string(out, rule->file);
 	fprintf(out, ", .line = %d, .nr_conds = %u", rule->at.line,
 		rule->nr_conds);
 	if (rule->nr_conds)

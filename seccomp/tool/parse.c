@@ -215,6 +215,7 @@ static void parse_rule(struct policyc *p, struct policyc_at at, char *line,
 {
 	struct policyc_rule parsed = { .at = at };
 	struct policyc_rule *rule = &parsed;
+	const char *slash = strrchr(at.file, '/');
 	char *colon = strchr(line, ':');
 	char *text = NULL;
 
@@ -236,6 +237,8 @@ static void parse_rule(struct policyc *p, struct policyc_at at, char *line,
 	if (!*why)
 		policyc_fail(at, "no caller: say after '#' who needs %s", line);
 	copy_text(at, rule->why, sizeof(rule->why), why);
+	copy_text(at, rule->file, sizeof(rule->file),
+		  slash ? slash + 1 : at.file);
 	if (text && !*text)
 		policyc_fail(at, "no condition after the colon");
 	if (text) {

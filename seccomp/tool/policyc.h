@@ -18,6 +18,7 @@
 #define POLICYC_FILES_MAX 16u
 #define POLICYC_LINE_BYTES 512u
 #define POLICYC_NAME_BYTES 64u
+#define POLICYC_ROOM(member) sizeof(((struct rf_policy_rule *)0)->member)
 
 /* Where a message belongs. */
 struct policyc_at {
@@ -28,10 +29,12 @@ struct policyc_at {
 struct policyc_rule {
 	struct policyc_at at;
 	bool conditional; /* came by include-if */
-	char syscall[POLICYC_NAME_BYTES];
+	/* As much as has room in a row of the table. */
+	char syscall[POLICYC_ROOM(syscall)];
 	int nr;
-	char text[POLICYC_LINE_BYTES];
-	char why[POLICYC_LINE_BYTES];
+	char text[POLICYC_ROOM(text)];
+	char why[POLICYC_ROOM(why)];
+	char file[POLICYC_ROOM(file)];
 	unsigned nr_conds;
 	struct rf_policy_cond conds[RF_POLICY_CONDS_MAX];
 };

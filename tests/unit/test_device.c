@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 
+#include "device/virtqueue.h"
 #include "unit/device_rig.h"
 
 static struct rig r;
@@ -139,15 +140,15 @@ START_TEST(one_interrupt_tells_of_a_batch)
 
 	rig_start(&r, rig_ops());
 	rig_offer(&r, 1);
-	for (i = 1; i < 20; i++)
+	for (i = 1; i < VIRTQUEUE_PASS_MAX; i++)
 		vring_offer(&r.v, 0);
 	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 	(void)rig_status(&r); /* handled first, so: once more */
 	(void)rig_status(&r);
-	ck_assert_uint_eq(vring_used_idx(&r.v), 20);
+	ck_assert_uint_eq(vring_used_idx(&r.v), VIRTQUEUE_PASS_MAX);
 	ck_assert_int_eq(rf_eventfd_take(r.call, &count), 0);
 	ck_assert_uint_eq(count, 1);
-	ck_assert_uint_eq(atomic_load(&r.report.requests), 20);
+	ck_assert_uint_eq(atomic_load(&r.report.requests), VIRTQUEUE_PASS_MAX);
 	ck_assert_uint_eq(atomic_load(&r.report.interrupts), 1);
 	/* And none where the driver wants none. */
 	r.v.avail[0] = 1;
@@ -155,8 +156,29 @@ START_TEST(one_interrupt_tells_of_a_batch)
 	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 	(void)rig_status(&r);
 	(void)rig_status(&r);
-	ck_assert_uint_eq(vring_used_idx(&r.v), 21);
+	ck_assert_uint_eq(vring_used_idx(&r.v), VIRTQUEUE_PASS_MAX + 1);
 	ck_assert_int_eq(rf_eventfd_take(r.call, &count), -EAGAIN);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
+/* So that the driver does its part while we do the rest. */
+START_TEST(a_long_batch_is_told_of_in_parts)
+{
+	const uint16_t nr = 2 * VIRTQUEUE_PASS_MAX + 1;
+	uint64_t count;
+	uint16_t i;
+
+	rig_start(&r, rig_ops());
+	rig_offer(&r, 1);
+	for (i = 1; i < nr; i++)
+		vring_offer(&r.v, 0);
+	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
+	while (vring_used_idx(&r.v) != nr)
+		(void)rig_status(&r);
+	(void)rig_status(&r);
+	ck_assert_int_eq(rf_eventfd_take(r.call, &count), 0);
+	ck_assert_uint_eq(count, 3);
 	ck_assert_int_eq(rig_end(&r), 0);
 }
 END_TEST
@@ -213,6 +235,7 @@ int main(void)
 		a_lie_is_told_by_status_and_err_and_ends_with_the_reset,
 		a_request_the_device_refuses_breaks_it,
 		one_interrupt_tells_of_a_batch,
+		a_long_batch_is_told_of_in_parts,
 		a_queue_is_looked_at_when_it_starts,
 		a_device_that_answers_later_has_all_it_needs,
 	};

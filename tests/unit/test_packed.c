@@ -75,8 +75,11 @@ static void end(void)
 	ram_free(&ram);
 }
 
+/* However much one pass takes. */
 static int pop(void)
 {
+	if (vq.budget == 0)
+		virtqueue_begin(&vq);
 	return rf_virtqueue_pop(&vq, &chain);
 }
 

@@ -292,9 +292,10 @@ START_TEST(lines_names_and_rules_are_taken_up_to_their_room)
 	setup();
 	/* A comment that fills the line, and one byte more. */
 	memset(fill, 'x', sizeof(fill) - 1);
-	(void)snprintf(text, sizeof(text), "close # %.502s\n%s", fill, HEAD);
+	(void)snprintf(text, sizeof(text), "close # x\n# %.508s\n%s", fill,
+		       HEAD);
 	ck_assert_str_eq(fails(text), "");
-	(void)snprintf(text, sizeof(text), "close # %.503s\n%s", fill, HEAD);
+	(void)snprintf(text, sizeof(text), "# %.509s\n%s", fill, HEAD);
 	rig_says(fails(text), "p.policy:1: line longer than 510 bytes");
 	memset(text, 'c', 100);
 	memcpy(text + 100, " # x\n", 6);

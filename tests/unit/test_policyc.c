@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ringfence/policy.h>
+
 #include "unit/unit.h"
 
 static char dir[] = "/tmp/test_policyc.XXXXXX";
@@ -462,6 +464,18 @@ START_TEST(policy_that_outgrew_its_limit_is_refused)
 }
 END_TEST
 
+START_TEST(caller_has_the_room_of_its_row_and_no_more)
+{
+	char line[256];
+	const int room = (int)sizeof(((struct rf_policy_rule *)0)->why) - 1;
+
+	(void)snprintf(line, sizeof(line), HEAD "close # %.*d\n", room + 1, 0);
+	refused(line, 2, "is too long");
+	(void)snprintf(line, sizeof(line), HEAD "close # %.*d\n", room, 0);
+	(void)accepted(line);
+}
+END_TEST
+
 START_TEST(line_that_is_too_long_is_refused)
 {
 	char text[2048];
@@ -542,6 +556,7 @@ int main(void)
 		loop_of_includes_is_refused,
 		unknown_condition_of_an_include_is_refused,
 		policy_that_outgrew_its_limit_is_refused,
+		caller_has_the_room_of_its_row_and_no_more,
 		line_that_is_too_long_is_refused,
 		file_of_another_name_is_refused,
 		wrong_use_exits_2,
