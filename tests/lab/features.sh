@@ -207,12 +207,14 @@ write back"
 # Where something is to be zeroed there is something before.
 new_disks()
 {
-	nr=0
+	nr=1
+	sed 1d "$dir/words" > "$dir/rest"
 	while read -r words; do
-		[ $nr = 0 ] || dd if="$dir/before" of="$(path_of $nr)" bs=$mib \
-			2> /dev/null
+		path=$(path_of $nr)
+		dd if="$dir/before" of="$path" bs=$mib 2> /dev/null
+		[ "$path" = "$loop" ] || truncate -s $((12 * mib)) "$path"
 		nr=$((nr + 1))
-	done < "$dir/words"
+	done < "$dir/rest"
 }
 
 # How each process fared.
@@ -230,12 +232,11 @@ check_report()
 }
 
 yes something | head -c $((4 * mib)) > "$dir/before"
-truncate -s $((12 * mib)) "$dir/before"
 disk_words > "$dir/words"
 nr_disks=$(wc -l < "$dir/words")
 loop=
 if grep -q LOOP "$dir/words"; then
-	cp "$dir/before" "$dir/looped"
+	truncate -s $((12 * mib)) "$dir/looped"
 	loop=$(losetup -f)
 	losetup "$loop" "$dir/looped" || complain "no loop device"
 fi
