@@ -63,6 +63,7 @@ static bool is_stale(const struct sockaddr_un *name)
 static int bind_to(int fd, const struct sockaddr_un *name, struct complaint *c)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)name;
+	int err;
 
 	/* Nobody but us, from its first moment on. */
 	if (fchmod(fd, 0600) < 0)
@@ -70,15 +71,16 @@ static int bind_to(int fd, const struct sockaddr_un *name, struct complaint *c)
 				strerror(errno));
 	if (bind(fd, sa, sizeof(*name)) == 0)
 		return 0;
-	if (errno == EADDRINUSE && is_stale(name) &&
+	err = errno;
+	if (err == EADDRINUSE && is_stale(name) &&
 	    unlink(name->sun_path) == 0 && bind(fd, sa, sizeof(*name)) == 0)
 		return 0;
-	if (errno == EADDRINUSE || errno == ECONNREFUSED)
+	if (err == EADDRINUSE)
 		return complain(c,
 				"--control %s: is there already and in use; "
 				"take another path",
 				name->sun_path);
-	return complain(c, "--control %s: %s", name->sun_path, strerror(errno));
+	return complain(c, "--control %s: %s", name->sun_path, strerror(err));
 }
 
 /* The directory stays open: in the filter nothing can be opened, and the name
