@@ -309,34 +309,41 @@ START_TEST(many_requests_are_under_way_and_each_gets_its_own)
 }
 END_TEST
 
+/* Batches on both queues at once, each answered with what it asked for. */
+static void drive_two(int image, struct rig *r, struct second *s)
+{
+	uint32_t round, i;
+
+	for (round = 0; round < 20; round++) {
+		forget_pages(image);
+		for (i = 0; i < BATCH; i++) {
+			offer_batch(&r->v, 0, i, RIG_IN, i * UINT64_C(64));
+			offer_batch(&s->v, HALF, i, RIG_IN, i * UINT64_C(72));
+		}
+		ck_assert_int_eq(rf_eventfd_signal(r->kick), 0);
+		ck_assert_int_eq(rf_eventfd_signal(s->kick), 0);
+		ck_assert_uint_eq(collect(&r->v, r->call, BATCH, RIG_WAIT_MS),
+				  BATCH);
+		ck_assert_uint_eq(collect(&s->v, s->call, BATCH, RIG_WAIT_MS),
+				  BATCH);
+		for (i = 0; i < BATCH; i++) {
+			check_batch(&r->v, i, i * UINT64_C(64));
+			check_batch(&s->v, i, i * UINT64_C(72));
+		}
+	}
+}
+
 /* More of them than there are buffers for where the guest's do not do. */
 START_TEST(buffers_that_begin_anywhere_wait_for_room)
 {
 	int image = rig_image(DIR, SECTORS);
 	struct second s;
-	uint32_t round, i;
 	struct rig r;
 	static const char *const two[] = { "--queues", "2", NULL };
 
 	batch_skew = 101;
 	start_two(&r, &s, image, two);
-	for (round = 0; round < 20; round++) {
-		forget_pages(image);
-		for (i = 0; i < BATCH; i++) {
-			offer_batch(&r.v, 0, i, RIG_IN, i * UINT64_C(64));
-			offer_batch(&s.v, HALF, i, RIG_IN, i * UINT64_C(72));
-		}
-		ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
-		ck_assert_int_eq(rf_eventfd_signal(s.kick), 0);
-		ck_assert_uint_eq(collect(&r.v, r.call, BATCH, RIG_WAIT_MS),
-				  BATCH);
-		ck_assert_uint_eq(collect(&s.v, s.call, BATCH, RIG_WAIT_MS),
-				  BATCH);
-		for (i = 0; i < BATCH; i++) {
-			check_batch(&r.v, i, i * UINT64_C(64));
-			check_batch(&s.v, i, i * UINT64_C(72));
-		}
-	}
+	drive_two(image, &r, &s);
 	rig_end(&r);
 	close(image);
 }
@@ -462,30 +469,13 @@ START_TEST(two_queues_are_served_side_by_side)
 	static const char *const two[] = { "--queues", "2", NULL };
 	int image = rig_image(DIR, SECTORS);
 	struct second s;
-	uint32_t round, i;
 	uint16_t queues;
 	struct rig r;
 
 	start_two(&r, &s, image, two);
 	read_config(&r, 34, &queues, 2);
 	ck_assert_uint_eq(queues, 2);
-	for (round = 0; round < 20; round++) {
-		forget_pages(image);
-		for (i = 0; i < BATCH; i++) {
-			offer_batch(&r.v, 0, i, RIG_IN, i * UINT64_C(64));
-			offer_batch(&s.v, HALF, i, RIG_IN, i * UINT64_C(72));
-		}
-		ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
-		ck_assert_int_eq(rf_eventfd_signal(s.kick), 0);
-		ck_assert_uint_eq(collect(&r.v, r.call, BATCH, RIG_WAIT_MS),
-				  BATCH);
-		ck_assert_uint_eq(collect(&s.v, s.call, BATCH, RIG_WAIT_MS),
-				  BATCH);
-		for (i = 0; i < BATCH; i++) {
-			check_batch(&r.v, i, i * UINT64_C(64));
-			check_batch(&s.v, i, i * UINT64_C(72));
-		}
-	}
+	drive_two(image, &r, &s);
 	rig_end(&r);
 	close(image);
 }
