@@ -102,8 +102,9 @@ if start; then
 	was=$ours
 	kill -KILL "$launcher"
 	wait "$launcher" 2> /dev/null
+	# Not cgroup.procs: a process is gone from there before its last thread.
 	for _ in $(seq 100); do
-		[ -z "$(cat "$was"/*/cgroup.procs 2> /dev/null)" ] && break
+		grep -q '^populated 0' "$was/cgroup.events" && break
 		sleep 0.1
 	done
 	[ -d "$was" ] || complain "$was went by itself"

@@ -59,7 +59,7 @@ verdict()
 echo "wrong usage"
 ends 2 --flavour fast
 says 'no flavour "fast"'
-ends 2 --cpus 9
+ends 2 --cpus 8
 ends 2 --cpus 0
 ends 2 --timeout 1m
 ends 2 --frobnicate
