@@ -27,6 +27,12 @@
  *   D1 after L3     D2 is after L2 then (virtqueue.c), so D3 notifies; L4 is
  *                   woken, or does not sleep, whichever comes first.
  *
+ * How long it looks is learned apart for the two things it can wait for: the
+ * driver, while nothing is under way, and the device's own completions. What a
+ * disk takes says nothing of when the next request comes; and while a disk
+ * works a processor is better used by others, unless it takes no longer than
+ * waking up.
+ *
  * Doorbells are edges: kicks and the ring are watched with EPOLLET and never
  * read. Each write to an eventfd is an edge, whatever it held; one that comes
  * before L4 is kept by epoll and ends L4 at once; what it rang for is in the
@@ -159,10 +165,14 @@ static bool spin(struct rf_device *dev)
 	return false;
 }
 
+static uint64_t budget(const struct rf_device *dev)
+{
+	return poll_budget(dev->idle.poll);
+}
+
 static bool is_polling(const struct rf_device *dev, uint64_t now)
 {
-	return !dev->idle.slept &&
-	       now - dev->idle.since_ns < poll_budget(&dev->poll);
+	return !dev->idle.slept && now - dev->idle.since_ns < budget(dev);
 }
 
 /* Look until there is work, the budget is used up, or messages or the timer
@@ -180,13 +190,32 @@ static bool poll_memory(struct rf_device *dev, uint64_t *now)
 	return false;
 }
 
+static bool has_requests(const struct rf_device *dev)
+{
+	uint16_t q;
+
+	for (q = 0; q < dev->ops->nr_queues; q++)
+		if (dev->vqs[q].nr_inflight > 0)
+			return true;
+	return false;
+}
+
+static void begin_idle(struct rf_device *dev, uint64_t now)
+{
+	dev->idle = (struct runtime_idle){
+		.is_idle = true,
+		.since_ns = now,
+		.poll = has_requests(dev) ? &dev->poll_device
+					  : &dev->poll_driver,
+	};
+}
+
 static bool find_work(struct rf_device *dev, uint64_t *now)
 {
 	if (pass_has_work(dev))
 		return true;
 	if (!dev->idle.is_idle)
-		dev->idle = (struct runtime_idle){ .is_idle = true,
-						   .since_ns = *now };
+		begin_idle(dev, *now);
 	return poll_memory(dev, now);
 }
 
@@ -198,11 +227,11 @@ static void note_found(struct rf_device *dev, uint64_t now)
 	if (!dev->idle.is_idle)
 		return;
 	dev->idle.is_idle = false;
-	poll_found(&dev->poll, gap, dev->idle.slept);
-	if (!dev->idle.slept && poll_budget(&dev->poll)) {
+	if (!dev->idle.slept && budget(dev)) {
 		RF_REPORT_COUNT(dev->report, polled_hits, 1);
 		RF_REPORT_COUNT(dev->report, polled_ns, gap);
 	}
+	poll_found(dev->idle.poll, gap, dev->idle.slept);
 }
 
 /* L2 to L4. */
@@ -210,7 +239,7 @@ static int arm_and_sleep(struct rf_device *dev, uint64_t now)
 {
 	uint16_t q;
 
-	if (!dev->idle.slept && poll_budget(&dev->poll)) {
+	if (!dev->idle.slept && budget(dev)) {
 		RF_REPORT_COUNT(dev->report, polled_misses, 1);
 		RF_REPORT_COUNT(dev->report, polled_ns,
 				now - dev->idle.since_ns);

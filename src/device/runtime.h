@@ -44,11 +44,12 @@ struct runtime_queue {
 	bool has_err;
 };
 
-/* Out of work: since when, and did we give up looking? */
+/* Out of work: since when, waiting for what, and did we give up looking? */
 struct runtime_idle {
 	bool is_idle;
 	bool slept;
 	uint64_t since_ns;
+	struct poll_state *poll; /* NULL before the first time */
 };
 
 struct runtime_bells {
@@ -85,7 +86,8 @@ struct rf_device {
 	uint64_t timer_ns;  /* when ops->timer is due; 0: not */
 	uint64_t looked_ns; /* when epoll was asked last; 0: just now */
 	struct runtime_idle idle;
-	struct poll_state poll;
+	struct poll_state poll_driver; /* nothing is under way */
+	struct poll_state poll_device; /* something is */
 	bool has_epoll;
 
 	size_t map_bytes; /* of this and what follows it */

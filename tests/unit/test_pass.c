@@ -24,15 +24,17 @@ struct under_way {
 	uint8_t *status; /* where its answer goes */
 };
 
-/* All but the first three are the device thread's alone. */
+/* All but the first four are the device thread's alone. */
 static struct {
 	_Atomic uint32_t may_finish;
 	_Atomic uint32_t nr_taken;
 	_Atomic uint32_t nr_quiesced;
+	_Atomic bool drives; /* plays the driver too: offer_when_idle() */
 	uint32_t depth;
 	uint32_t nr;
 	uint32_t nr_sent;
 	bool lied;
+	uint32_t nr_looks;
 	struct under_way all[DEPTH];
 	int event;
 } slow;
@@ -64,9 +66,23 @@ static void slow_submit(void *state)
 	slow.nr_sent = slow.nr;
 }
 
+/* A driver that comes as soon as the device has looked twice and found nothing:
+ * asleep if it sleeps then, awake if it goes on looking. */
+static void offer_when_idle(void)
+{
+	if (slow.nr > 0 || ++slow.nr_looks != 2)
+		return;
+	vring_desc(&r.v, 0, RIG_IN, 1, VRING_WRITE, 0);
+	vring_offer(&r.v, 0);
+	if (rf_eventfd_signal(r.kick))
+		abort();
+}
+
 static bool slow_has(void *state)
 {
 	(void)state;
+	if (atomic_load(&slow.drives))
+		offer_when_idle();
 	return slow.nr_sent > 0 && atomic_load(&slow.may_finish) > 0;
 }
 
@@ -75,6 +91,7 @@ static void finish_last(void)
 	struct under_way *u = &slow.all[--slow.nr];
 
 	slow.nr_sent = slow.nr;
+	slow.nr_looks = 0;
 	*u->status = 0x77;
 	rf_virtqueue_push(u->vq, u->head, 1);
 	rf_device_ring(r.dev, rf_virtqueue_index(u->vq));
@@ -372,6 +389,29 @@ START_TEST(a_packed_queue_goes_on_where_it_was_stopped)
 }
 END_TEST
 
+/* How long the device takes says nothing of when the driver comes: after its
+ * slow answers the quick driver is met awake all the same. */
+START_TEST(a_slow_device_does_not_unlearn_a_quick_driver)
+{
+	uint32_t i;
+
+	begin(DEPTH, RF_DEVICE_POLL_AUTO);
+	rig_drive(&r);
+	offer(1);
+	while (atomic_load(&slow.nr_taken) < 1)
+		(void)poll(NULL, 0, 1);
+	atomic_store(&slow.drives, true);
+	for (i = 1; i < 1000 && !atomic_load(&r.report.polled_hits); i++) {
+		while (atomic_load(&slow.nr_taken) < i)
+			(void)poll(NULL, 0, 1);
+		(void)poll(NULL, 0, 2);
+		let_finish(1);
+	}
+	ck_assert_uint_gt(atomic_load(&r.report.polled_hits), 0);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -383,6 +423,7 @@ int main(void)
 		a_head_that_is_under_way_is_a_lie,
 		in_order_answers_come_as_they_were_asked_for,
 		a_packed_queue_goes_on_where_it_was_stopped,
+		a_slow_device_does_not_unlearn_a_quick_driver,
 	};
 
 	return unit_run("pass", tests, RF_ARRAY_LEN(tests));
