@@ -37,6 +37,10 @@
 #define BLK_SIZE_MAX (1u << 18)
 #define BLK_REQUEST_BYTES_MAX ((uint64_t)BLK_SEG_MAX * BLK_SIZE_MAX)
 
+/* A pass ends with the request that makes it so many: a fraction of a millisecond
+ * from the page cache. The largest request alone is more, and goes alone. */
+#define BLK_PASS_BYTES (UINT64_C(1) << 20)
+
 /* Zeroes may have to be written: 16 MiB, while a discard is quick. */
 #define BLK_DISCARD_SEGMENTS 16u
 #define BLK_DISCARD_SECTORS (1u << 22)
@@ -154,6 +158,7 @@ struct blk {
 	uint16_t turn;	  /* the one that may go before them */
 	uint32_t next_turn;
 	bool is_out_of_room;
+	uint64_t pass_bytes; /* what this pass has begun of this queue */
 
 	/* sync.c */
 	struct blk_group sync_waiting;

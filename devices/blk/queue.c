@@ -9,6 +9,9 @@
  * Never:   takes a request that it would then have to put aside: what may not
  *          go on yet stays in its queue, in its order.
  *
+ * What a pass takes of one queue is bounded in requests by the runtime, and here
+ * in bytes: at so many the other queues, and messages, have their turn first.
+ *
  * A queue that had to stop, for want of room or of tokens, is marked as
  * waiting. Queues that wait are let on one at a time, in turns, or the first
  * one would take all that the others wait for. While any waits the timer is
@@ -97,6 +100,7 @@ static int take_all(struct blk *blk, struct rf_virtqueue *vq)
 	uint64_t wait;
 	int err;
 
+	blk->pass_bytes = 0;
 	for (;;) {
 		if (!blk_request_has_room(blk)) {
 			/* Whatever is done makes room and says so. */
@@ -108,6 +112,11 @@ static int take_all(struct blk *blk, struct rf_virtqueue *vq)
 		if (wait) {
 			hold(blk, queue, took_some, wait);
 			return 0;
+		}
+		if (blk->pass_bytes >= BLK_PASS_BYTES) {
+			rf_device_ring(blk->dev, queue);
+			err = -EAGAIN;
+			break;
 		}
 		err = take_one(blk, vq);
 		if (err)

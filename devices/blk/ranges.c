@@ -74,6 +74,18 @@ static uint8_t copy_ranges(const struct blk *blk, struct blk_request *rq,
 	return S_OK;
 }
 
+/* Of all ranges, each of which was judged. */
+static uint64_t sum_ranges(const struct blk_request *rq)
+{
+	const struct blk_range *range = blk_request_area(rq)->ranges;
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < rq->nr_ranges; i++)
+		bytes += range[i].bytes;
+	return bytes;
+}
+
 /* Zeroes to be written, beginning where the request has come to. */
 static void prepare_zeroes(struct blk_request *rq)
 {
@@ -136,6 +148,7 @@ uint8_t blk_ranges_begin(struct blk *blk, struct blk_request *rq,
 	rq->range_at = 0;
 	if (!prepare_range(rq))
 		return S_OK;
+	blk->pass_bytes += sum_ranges(rq);
 	if (rq->type == T_WRITE_ZEROES && patch_zeroes(blk, rq, &err)) {
 		if (err)
 			return S_IOERR;

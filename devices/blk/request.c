@@ -220,6 +220,7 @@ static uint8_t take_data(struct blk *blk, struct blk_request *rq,
 		return S_OK;
 	if (copy_iov(rq, iov, nr, offset))
 		return S_IOERR;
+	blk->pass_bytes += rq->bytes;
 	if (blk_bounce_is_needed(blk, rq))
 		blk_bounce_take(rq);
 	return BLK_GO;
