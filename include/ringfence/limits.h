@@ -29,8 +29,31 @@ struct rf_limits {
 };
 static_assert(sizeof(struct rf_limits) <= RF_LIMITS_BYTES, "one page");
 
+/* The same as plain numbers, each at most RF_RATE_MAX. */
+struct rf_rates {
+	uint64_t ops_per_s;
+	uint64_t ops_burst;
+	uint64_t bytes_per_s;
+	uint64_t bytes_burst;
+};
+#define RF_RATE_MAX (UINT64_C(1) << 50) /* far beyond any disk */
+
+/* Which of the four. */
+enum {
+	RF_LIMIT_OPS = 1,
+	RF_LIMIT_OPS_BURST = 2,
+	RF_LIMIT_BYTES = 4,
+	RF_LIMIT_BYTES_BURST = 8,
+	RF_LIMIT_ALL = 15,
+};
+
 /* The launcher's half: a sealed page of zeroes, owned, and its mapping. */
 RF_MUST_CHECK int rf_limits_new(int *fd, struct rf_limits **out);
+
+/* Store those of `fields`, or load all. No system call. */
+void rf_limits_set(struct rf_limits *page, const struct rf_rates *rates,
+		   uint32_t fields);
+void rf_limits_get(const struct rf_limits *page, struct rf_rates *out);
 
 /* The device's half: map the page behind `fd` (taken: it is closed on success
  * and failure alike). -EPERM: its sender could shrink it. */

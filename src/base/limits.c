@@ -48,6 +48,39 @@ int rf_limits_new(int *fd, struct rf_limits **out)
 	return 0;
 }
 
+static void set_one(_Atomic uint64_t *field, uint64_t value)
+{
+	atomic_store_explicit(field, value, memory_order_relaxed);
+}
+
+void rf_limits_set(struct rf_limits *page, const struct rf_rates *rates,
+		   uint32_t fields)
+{
+	if (fields & RF_LIMIT_OPS)
+		set_one(&page->ops_per_s, rates->ops_per_s);
+	if (fields & RF_LIMIT_OPS_BURST)
+		set_one(&page->ops_burst, rates->ops_burst);
+	if (fields & RF_LIMIT_BYTES)
+		set_one(&page->bytes_per_s, rates->bytes_per_s);
+	if (fields & RF_LIMIT_BYTES_BURST)
+		set_one(&page->bytes_burst, rates->bytes_burst);
+}
+
+static uint64_t get_one(const _Atomic uint64_t *field)
+{
+	return atomic_load_explicit(field, memory_order_relaxed);
+}
+
+void rf_limits_get(const struct rf_limits *page, struct rf_rates *out)
+{
+	*out = (struct rf_rates){
+		.ops_per_s = get_one(&page->ops_per_s),
+		.ops_burst = get_one(&page->ops_burst),
+		.bytes_per_s = get_one(&page->bytes_per_s),
+		.bytes_burst = get_one(&page->bytes_burst),
+	};
+}
+
 int rf_limits_map(int fd, const struct rf_limits **out)
 {
 	void *map;

@@ -83,7 +83,7 @@ static int read_poll(struct disk *disk, const char *where, const char *value,
 static int read_ops(uint64_t *out, const char *where, const char *name,
 		    const char *value, struct complaint *c)
 {
-	if (number_parse(value, 0, DISK_RATE_MAX, out) < 0)
+	if (number_parse(value, 0, RF_RATE_MAX, out) < 0)
 		return complain(c,
 				"%s: %s: \"%s\" is not a number of operations; "
 				"0 is no limit",
@@ -96,7 +96,7 @@ static int read_bytes(uint64_t *out, const char *where, const char *name,
 {
 	uint64_t bytes;
 
-	if (number_parse_size(value, &bytes) < 0 || bytes > DISK_RATE_MAX)
+	if (number_parse_size(value, &bytes) < 0 || bytes > RF_RATE_MAX)
 		return complain(c,
 				"%s: %s: \"%s\" is not a size; write a number "
 				"with K, M or G behind it, such as 100M; 0 is "

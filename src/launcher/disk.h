@@ -7,7 +7,7 @@
 
 #include <limits.h>
 
-#include <ringfence/base.h>
+#include <ringfence/limits.h>
 
 #include "launcher/say.h"
 
@@ -15,20 +15,11 @@
 #define DISK_QUEUES_MAX 8u    /* as the vCPU process has eventfds for */
 #define DISK_POLL_AUTO (-1)
 #define DISK_POLL_MAX_US 1000000u
-#define DISK_RATE_MAX (UINT64_C(1) << 50) /* far beyond any disk */
 
 enum disk_io {
 	DISK_IO_AUTO,
 	DISK_IO_URING,
 	DISK_IO_SYNC,
-};
-
-/* 0: no limit; a burst of 0 is chosen by the device. */
-struct disk_limits {
-	uint64_t ops_per_s;
-	uint64_t ops_burst;
-	uint64_t bytes_per_s;
-	uint64_t bytes_burst;
 };
 
 struct disk {
@@ -39,7 +30,7 @@ struct disk {
 	enum disk_io io;
 	uint32_t queues; /* 0: one a vCPU */
 	int poll_us;	 /* or DISK_POLL_AUTO */
-	struct disk_limits limits;
+	struct rf_rates limits;
 	char without[96]; /* features not offered; the device knows the names */
 	int fd; /* an image that is open already (the demo's); -1: by path */
 };

@@ -238,7 +238,7 @@ static int make_limits(struct vm_process *proc, const struct disk *disk,
 	if (err)
 		return complain(c, "%s: no page of limits: %s", proc->name,
 				strerror(-err));
-	control_set(proc->limits, &disk->limits, CONTROL_ALL);
+	rf_limits_set(proc->limits, &disk->limits, RF_LIMIT_ALL);
 	return 0;
 }
 

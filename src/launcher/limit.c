@@ -2,7 +2,8 @@
  *
  * limit.c - `ringfence limit`: show or change a disk's limits while it runs
  *
- * Side:    launcher's program, without a VM.
+ * Side:    launcher's program, without a VM: it asks who has one, or a
+ *          ringfence-blk alone, which it cannot tell apart.
  * Owns:    the flags of `limit`.
  * Callers: main.c.
  * Never:   changes what was not named.
@@ -21,10 +22,11 @@ static const char limit_help[] =
 	"[--bandwidth SIZE]\n"
 	"                       [--iops-burst N] [--bandwidth-burst SIZE]\n"
 	"\n"
-	"Change what a disk of a running VM may do at most, and show what "
-	"holds now.\nWithout a limit it only shows.\n"
+	"Change what a disk of a running VM, or of a ringfence-blk alone, may "
+	"do at\nmost, and show what holds now. Without a limit it only "
+	"shows.\n"
 	"\n"
-	"  --control PATH          as the VM was started with\n"
+	"  --control PATH          as that was started with\n"
 	"  --disk N                counted from 0, which is the default\n"
 	"  --iops N                operations a second; 0: no limit\n"
 	"  --bandwidth SIZE        bytes a second, such as 100M; 0: no limit\n"
@@ -33,7 +35,7 @@ static const char limit_help[] =
 	"  --bandwidth-burst SIZE  the same in bytes\n"
 	"  --help\n"
 	"\n"
-	"Exit status: 0; 1: no such VM or disk; 2: wrong usage.\n";
+	"Exit status: 0; 1: nobody there, or no such disk; 2: wrong usage.\n";
 
 enum {
 	OPT_CONTROL = 1,
@@ -58,7 +60,7 @@ static const struct option_spec specs[] = {
 struct request {
 	const char *path;
 	bool help;
-	struct control_msg msg;
+	struct rf_control_msg msg;
 	struct disk disk; /* its limits */
 };
 
@@ -68,10 +70,10 @@ static const struct {
 	int id;
 	uint32_t field;
 } limits[] = {
-	{ "iops", OPT_IOPS, CONTROL_OPS },
-	{ "iops-burst", OPT_IOPS_BURST, CONTROL_OPS_BURST },
-	{ "bandwidth", OPT_BANDWIDTH, CONTROL_BYTES },
-	{ "bandwidth-burst", OPT_BANDWIDTH_BURST, CONTROL_BYTES_BURST },
+	{ "iops", OPT_IOPS, RF_LIMIT_OPS },
+	{ "iops-burst", OPT_IOPS_BURST, RF_LIMIT_OPS_BURST },
+	{ "bandwidth", OPT_BANDWIDTH, RF_LIMIT_BYTES },
+	{ "bandwidth-burst", OPT_BANDWIDTH_BURST, RF_LIMIT_BYTES_BURST },
 };
 
 static int apply_limit(struct request *rq, const struct option *o,
@@ -89,7 +91,7 @@ static int apply_limit(struct request *rq, const struct option *o,
 		(void)snprintf(word, sizeof(word), "%s=%s", limits[i].word,
 			       o->value);
 		rq->msg.fields |= limits[i].field;
-		rq->msg.op = CONTROL_SET_LIMITS;
+		rq->msg.op = RF_CONTROL_SET_LIMITS;
 		return disk_word(&rq->disk, "limit", word, c);
 	}
 	return complain(c, "\"%.40s\" is no option; see --help", o->value);
@@ -136,7 +138,7 @@ static int read_request(int argc, char *const *argv, struct request *rq,
 	if (ret < 0 || rq->help)
 		return ret;
 	if (!rq->path)
-		return complain(c, "--control PATH is missing: which VM?");
+		return complain(c, "--control PATH is missing: of which VM?");
 	rq->msg.limits = rq->disk.limits;
 	return 0;
 }
@@ -155,7 +157,7 @@ static void show_rate(const char *what, uint64_t rate, uint64_t burst)
 
 int cmd_limit(int argc, char *const *argv)
 {
-	static struct request rq = { .msg = { .op = CONTROL_GET_LIMITS } };
+	static struct request rq = { .msg = { .op = RF_CONTROL_GET_LIMITS } };
 	struct complaint c = { "" };
 
 	if (read_request(argc, argv, &rq, &c) < 0) {

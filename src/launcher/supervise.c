@@ -379,7 +379,7 @@ static void take_requests(struct vm *vm)
 	for (i = 1; i < vm->nr; i++)
 		pages[i - 1] = vm->procs[i].limits;
 	for (i = 0; i < MESSAGES_PER_TURN; i++)
-		if (!control_serve(&vm->requests, pages, vm->nr - 1))
+		if (!rf_control_serve(vm->requests.sock, pages, vm->nr - 1))
 			return;
 }
 
@@ -488,7 +488,7 @@ void vm_stop(struct vm *vm)
 		say("%s/%s: a process lives in this cgroup; it stays",
 		    vm->cgroup.path, vm->cgroup.name);
 	cgroup_close(&vm->cgroup);
-	control_close(&vm->requests);
+	rf_socket_close(&vm->requests);
 	rf_fd_close(&vm->control);
 	rf_fd_close(&vm->signals);
 }

@@ -66,7 +66,7 @@ struct vm {
 	int control;
 	int signals;
 	int report; /* descriptor of --report, or -1 */
-	struct control requests;
+	struct rf_socket requests;
 	struct cgroup cgroup;
 	enum vm_phase phase;
 	bool stands_in; /* no KVM: the vCPU process plays the guest */

@@ -306,9 +306,9 @@ static void ask_for_limits(pid_t launcher)
 {
 	static int sock = -1;
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	struct control_msg msg = { .magic = CONTROL_MAGIC,
-				   .op = CONTROL_SET_LIMITS,
-				   .fields = CONTROL_ALL };
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_SET_LIMITS,
+				      .fields = RF_LIMIT_ALL };
 
 	if (is_meddled || !find_device(launcher))
 		return;

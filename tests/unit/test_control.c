@@ -1,242 +1,242 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * test_control.c - twin of src/launcher/control.c
+ * test_control.c - twin of src/base/control.c: requests as they should be, and
+ * all that somebody may send in their place
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <ringfence/limits.h>
+#include <ringfence/control.h>
 
-#include "launcher/control.h"
 #include "unit/unit.h"
 
-static char dir[] = "/tmp/test_control.XXXXXX";
-static char path[64];
-static struct control ctl;
-static struct complaint c;
+static int ours; /* who is asked */
+static int theirs;
 static struct rf_limits first, third;
 static struct rf_limits *const pages[] = { &first, NULL, &third };
 
-static void setup(void)
+static void make_pair(void)
 {
-	(void)snprintf(dir, sizeof(dir), "/tmp/test_control.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	(void)snprintf(path, sizeof(path), "%s/vm", dir);
-	memset(&first, 0, sizeof(first));
-	memset(&third, 0, sizeof(third));
-	ck_assert_msg(control_open(&ctl, path, &c) == 0, "%s", c.text);
+	int fds[2];
+
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
+	ours = fds[0];
+	theirs = fds[1];
 }
 
-static void teardown(void)
+static void drop_pair(void)
 {
-	control_close(&ctl);
-	ck_assert_int_eq(access(path, F_OK), -1);
-	ck_assert_int_eq(rmdir(dir), 0);
+	close(ours);
+	close(theirs);
 }
 
-/* The launcher's turn, played until the asker has its answer. */
-static void *serve(void *nothing)
+static bool serve(void)
 {
-	(void)nothing;
-	while (!control_serve(&ctl, pages, RF_ARRAY_LEN(pages)))
-		usleep(1000);
-	return NULL;
+	return rf_control_serve(ours, pages, RF_ARRAY_LEN(pages));
 }
 
-static int ask(struct control_msg *msg)
+/* Nothing of it has been stored anywhere. */
+static void nothing_is_set(void)
 {
-	pthread_t thread;
-	int err;
+	static const struct rf_limits none;
 
-	c.text[0] = '\0';
-	ck_assert_int_eq(pthread_create(&thread, NULL, serve, NULL), 0);
-	err = control_ask(path, msg, &c);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	return err;
+	ck_assert_mem_eq(&first, &none, sizeof(none));
+	ck_assert_mem_eq(&third, &none, sizeof(none));
+}
+
+/* Ask, be answered, and nothing else. */
+static int32_t ask(struct rf_control_msg *msg)
+{
+	char more;
+
+	msg->magic = RF_CONTROL_MAGIC;
+	ck_assert_int_eq(send(theirs, msg, sizeof(*msg), 0), sizeof(*msg));
+	ck_assert(serve());
+	ck_assert_int_eq(recv(theirs, msg, sizeof(*msg), 0), sizeof(*msg));
+	ck_assert_int_eq(recv(theirs, &more, 1, 0), -1);
+	ck_assert_uint_eq(msg->magic, RF_CONTROL_MAGIC);
+	return msg->error;
 }
 
 START_TEST(named_limits_are_set_and_others_kept)
 {
-	struct control_msg msg = {
-		.op = CONTROL_SET_LIMITS,
+	struct rf_control_msg msg = {
+		.op = RF_CONTROL_SET_LIMITS,
 		.disk = 2,
-		.fields = CONTROL_OPS | CONTROL_BYTES_BURST,
-		.limits = { 11, 12, 13, 14 },
+		.fields = RF_LIMIT_OPS | RF_LIMIT_BYTES_BURST,
+		.limits = { 11, 12, 13, RF_RATE_MAX },
 	};
 
+	make_pair();
 	third.ops_burst = 5;
 	third.bytes_per_s = 6;
-	ck_assert_msg(ask(&msg) == 0, "%s", c.text);
+	ck_assert_int_eq(ask(&msg), 0);
 	ck_assert_uint_eq(third.ops_per_s, 11);
 	ck_assert_uint_eq(third.ops_burst, 5);
 	ck_assert_uint_eq(third.bytes_per_s, 6);
-	ck_assert_uint_eq(third.bytes_burst, 14);
+	ck_assert_uint_eq(third.bytes_burst, RF_RATE_MAX);
 	ck_assert_uint_eq(first.ops_per_s, 0);
 	/* The answer is what holds now. */
+	ck_assert_uint_eq(msg.op, RF_CONTROL_SET_LIMITS);
 	ck_assert_uint_eq(msg.limits.ops_per_s, 11);
 	ck_assert_uint_eq(msg.limits.ops_burst, 5);
+	drop_pair();
 }
 END_TEST
 
 START_TEST(looking_changes_nothing)
 {
-	struct control_msg msg = { .op = CONTROL_GET_LIMITS,
-				   .fields = CONTROL_ALL,
-				   .limits = { 1, 1, 1, 1 } };
+	struct rf_control_msg msg = { .op = RF_CONTROL_GET_LIMITS,
+				      .fields = RF_LIMIT_ALL,
+				      .limits = { 1, 1, 1, 1 } };
 
-	first.bytes_per_s = 77;
+	make_pair();
 	ck_assert_int_eq(ask(&msg), 0);
-	ck_assert_uint_eq(msg.limits.bytes_per_s, 77);
-	ck_assert_uint_eq(first.ops_per_s, 0);
-}
-END_TEST
-
-START_TEST(a_disk_that_is_not_there_is_named)
-{
-	static const uint32_t disks[] = { 1, 3, UINT32_MAX };
-	size_t i;
-
-	for (i = 0; i < RF_ARRAY_LEN(disks); i++) {
-		struct control_msg msg = { .op = CONTROL_SET_LIMITS,
-					   .disk = disks[i],
-					   .fields = CONTROL_ALL };
-
-		ck_assert_int_eq(ask(&msg), -EINVAL);
-		ck_assert_msg(strstr(c.text, "has no disk") != NULL, "%s",
-			      c.text);
-	}
+	ck_assert_uint_eq(msg.limits.bytes_per_s, 0);
+	nothing_is_set();
+	drop_pair();
 }
 END_TEST
 
 START_TEST(what_is_no_request_is_refused)
 {
-	struct control_msg bad_op = { .op = 3 };
-	struct control_msg bad_field = { .op = CONTROL_SET_LIMITS,
-					 .fields = 16 };
-	struct control_msg bad_rate = { .op = CONTROL_SET_LIMITS,
-					.fields = CONTROL_OPS,
-					.limits = { DISK_RATE_MAX + 1, 0, 0,
-						    0 } };
+	static const struct {
+		struct rf_control_msg msg;
+		int32_t error;
+	} bad[] = {
+		{ { .op = 0 }, -ENOTSUP },
+		{ { .op = 3 }, -ENOTSUP },
+		{ { .op = UINT32_MAX }, -ENOTSUP },
+		{ { .op = RF_CONTROL_SET_LIMITS, .disk = 1 }, -ENODEV },
+		{ { .op = RF_CONTROL_SET_LIMITS, .disk = 3 }, -ENODEV },
+		{ { .op = RF_CONTROL_GET_LIMITS, .disk = UINT32_MAX },
+		  -ENODEV },
+		{ { .op = RF_CONTROL_SET_LIMITS, .fields = 16 }, -EINVAL },
+		{ { .op = RF_CONTROL_SET_LIMITS,
+		    .fields = RF_LIMIT_ALL | 1u << 31 },
+		  -EINVAL },
+		/* Whether or not it would be stored. */
+		{ { .op = RF_CONTROL_SET_LIMITS,
+		    .fields = RF_LIMIT_BYTES,
+		    .limits = { .ops_per_s = RF_RATE_MAX + 1 } },
+		  -EINVAL },
+		{ { .op = RF_CONTROL_SET_LIMITS,
+		    .fields = RF_LIMIT_ALL,
+		    .limits = { .bytes_burst = UINT64_MAX } },
+		  -EINVAL },
+	};
+	size_t i;
 
-	ck_assert_int_eq(ask(&bad_op), -EINVAL);
-	ck_assert_int_eq(ask(&bad_field), -EINVAL);
-	ck_assert_int_eq(ask(&bad_rate), -EINVAL);
-	ck_assert_uint_eq(first.ops_per_s, 0);
+	make_pair();
+	for (i = 0; i < RF_ARRAY_LEN(bad); i++) {
+		struct rf_control_msg msg = bad[i].msg;
+
+		ck_assert_msg(ask(&msg) == bad[i].error, "%zu: %d", i,
+			      msg.error);
+	}
+	nothing_is_set();
+	drop_pair();
 }
 END_TEST
 
 /* Short, long, without our mark: taken from the queue, never answered. */
 START_TEST(noise_is_passed_over)
 {
-	struct control_msg msg = { .magic = CONTROL_MAGIC,
-				   .op = CONTROL_SET_LIMITS,
-				   .fields = CONTROL_ALL,
-				   .limits = { 1, 1, 1, 1 } };
-	char noise[sizeof(msg) + 1];
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+					    .op = RF_CONTROL_SET_LIMITS,
+					    .fields = RF_LIMIT_ALL,
+					    .limits = { 1, 1, 1, 1 } };
+	char noise[sizeof(msg) + 1] = { 0 };
 	int i;
 
-	memcpy(name.sun_path, path, strlen(path) + 1);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, sizeof(name)),
-			 0);
-	memset(noise, 0, sizeof(noise));
+	make_pair();
 	memcpy(noise, &msg, sizeof(msg));
-	ck_assert_int_gt(send(fd, noise, sizeof(noise), 0), 0);
-	ck_assert_int_gt(send(fd, noise, sizeof(msg) - 1, 0), 0);
-	ck_assert_int_ge(send(fd, noise, 0, 0), 0);
+	ck_assert_int_gt(send(theirs, noise, sizeof(noise), 0), 0);
+	ck_assert_int_gt(send(theirs, noise, sizeof(msg) - 1, 0), 0);
+	ck_assert_int_ge(send(theirs, noise, 0, 0), 0);
 	noise[0] ^= 1;
-	ck_assert_int_gt(send(fd, noise, sizeof(msg), 0), 0);
+	ck_assert_int_gt(send(theirs, noise, sizeof(msg), 0), 0);
 	for (i = 0; i < 4; i++)
-		ck_assert(control_serve(&ctl, pages, RF_ARRAY_LEN(pages)));
-	ck_assert(!control_serve(&ctl, pages, RF_ARRAY_LEN(pages)));
-	ck_assert_uint_eq(first.ops_per_s, 0);
-	close(fd);
+		ck_assert(serve());
+	ck_assert(!serve());
+	ck_assert_int_eq(recv(theirs, noise, 1, 0), -1);
+	nothing_is_set();
+	drop_pair();
+}
+END_TEST
+
+/* Descriptors sent along are not taken: the kernel closes them. */
+START_TEST(descriptors_sent_along_are_not_received)
+{
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_GET_LIMITS };
+	struct iovec iov = { &msg, sizeof(msg) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} along = { .bytes = { 0 } };
+	struct msghdr hdr = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = along.bytes,
+			      .msg_controllen = sizeof(along.bytes) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&hdr);
+	int ends[2];
+	int next;
+	char byte;
+
+	make_pair();
+	ck_assert_int_eq(pipe(ends), 0);
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(head), &ends[1], sizeof(int));
+	ck_assert_int_eq(sendmsg(theirs, &hdr, 0), sizeof(msg));
+	close(ends[1]);
+	next = ends[1];
+	ck_assert(serve());
+	/* The pipe has lost its only writer. */
+	ck_assert_int_eq(read(ends[0], &byte, 1), 0);
+	ck_assert_int_eq(fcntl(next, F_GETFD), -1);
+	close(ends[0]);
+	drop_pair();
 }
 END_TEST
 
 /* A request without an address to answer to is done; nobody waits. */
 START_TEST(an_asker_without_a_name_does_no_harm)
 {
-	struct control_msg msg = { .magic = CONTROL_MAGIC,
-				   .op = CONTROL_SET_LIMITS,
-				   .fields = CONTROL_OPS,
-				   .limits = { 4, 0, 0, 0 } };
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_SET_LIMITS,
+				      .fields = RF_LIMIT_OPS,
+				      .limits = { 4, 0, 0, 0 } };
 
-	memcpy(name.sun_path, path, strlen(path) + 1);
-	ck_assert_int_gt(sendto(fd, &msg, sizeof(msg), 0,
-				(struct sockaddr *)&name, sizeof(name)),
-			 0);
-	ck_assert(control_serve(&ctl, pages, RF_ARRAY_LEN(pages)));
+	make_pair();
+	ck_assert_int_gt(send(theirs, &msg, sizeof(msg), 0), 0);
+	close(theirs);
+	ck_assert(serve());
 	ck_assert_uint_eq(first.ops_per_s, 4);
-	close(fd);
+	ck_assert(!serve());
+	close(ours);
 }
 END_TEST
 
-START_TEST(only_its_owner_may_use_it)
+/* Who never reads his answers loses them, and holds nobody up. */
+START_TEST(answers_that_find_no_room_are_dropped)
 {
-	struct stat st;
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_GET_LIMITS };
+	int i;
 
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert(S_ISSOCK(st.st_mode));
-	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-}
-END_TEST
-
-START_TEST(a_living_one_is_left_alone_and_a_dead_one_replaced)
-{
-	struct control second;
-
-	ck_assert_int_eq(control_open(&second, path, &c), -EINVAL);
-	ck_assert_msg(strstr(c.text, "in use") != NULL, "%s", c.text);
-	ck_assert_int_eq(access(path, F_OK), 0);
-	/* Killed: the name stays behind. */
-	rf_fd_close(&ctl.sock);
-	ck_assert_msg(control_open(&second, path, &c) == 0, "%s", c.text);
-	rf_fd_close(&ctl.dir);
-	ctl = second;
-}
-END_TEST
-
-START_TEST(a_file_of_somebody_elses_stays)
-{
-	struct control second;
-	char file[80];
-	int fd;
-
-	(void)snprintf(file, sizeof(file), "%s/file", dir);
-	fd = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(control_open(&second, file, &c), -EINVAL);
-	ck_assert_int_eq(access(file, F_OK), 0);
-	close(fd);
-	unlink(file);
-}
-END_TEST
-
-START_TEST(paths_that_cannot_be_are_named)
-{
-	struct control_msg msg = { .op = CONTROL_GET_LIMITS };
-	struct control second;
-	char longest[200];
-
-	memset(longest, 'x', sizeof(longest) - 1);
-	longest[sizeof(longest) - 1] = '\0';
-	ck_assert_int_eq(control_open(&second, longest, &c), -EINVAL);
-	ck_assert_msg(strstr(c.text, "1 to 107 bytes") != NULL, "%s", c.text);
-	ck_assert_int_eq(control_open(&second, "/no/such/dir/x", &c), -EINVAL);
-	ck_assert_int_eq(control_ask("/no/such/socket", &msg, &c), -EINVAL);
-	ck_assert_msg(strstr(c.text, "no VM listens there") != NULL, "%s",
-		      c.text);
+	make_pair();
+	for (i = 0; i < 2000; i++) {
+		ck_assert_int_gt(send(theirs, &msg, sizeof(msg), 0), 0);
+		ck_assert(serve());
+	}
+	drop_pair();
 }
 END_TEST
 
@@ -245,28 +245,12 @@ int main(void)
 	const TTest *const tests[] = {
 		named_limits_are_set_and_others_kept,
 		looking_changes_nothing,
-		a_disk_that_is_not_there_is_named,
 		what_is_no_request_is_refused,
 		noise_is_passed_over,
+		descriptors_sent_along_are_not_received,
 		an_asker_without_a_name_does_no_harm,
-		only_its_owner_may_use_it,
-		a_living_one_is_left_alone_and_a_dead_one_replaced,
-		a_file_of_somebody_elses_stays,
-		paths_that_cannot_be_are_named,
+		answers_that_find_no_room_are_dropped,
 	};
-	Suite *suite = suite_create("control");
-	TCase *tcase = tcase_create("control");
-	SRunner *runner;
-	size_t i;
-	int failed;
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (i = 0; i < RF_ARRAY_LEN(tests); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_run("control", tests, RF_ARRAY_LEN(tests));
 }

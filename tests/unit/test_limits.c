@@ -36,6 +36,29 @@ START_TEST(what_the_writer_says_the_reader_sees)
 }
 END_TEST
 
+START_TEST(only_what_is_named_is_set)
+{
+	const struct rf_rates rates = { 1, 2, 3, 4 };
+	struct rf_limits page = { 10, 20, 30, 40 };
+	struct rf_rates now;
+
+	rf_limits_set(&page, &rates, 0);
+	rf_limits_get(&page, &now);
+	ck_assert_uint_eq(now.ops_per_s + now.ops_burst + now.bytes_per_s +
+				  now.bytes_burst,
+			  100);
+	rf_limits_set(&page, &rates, RF_LIMIT_OPS | RF_LIMIT_BYTES_BURST);
+	rf_limits_get(&page, &now);
+	ck_assert_uint_eq(now.ops_per_s, 1);
+	ck_assert_uint_eq(now.ops_burst, 20);
+	ck_assert_uint_eq(now.bytes_per_s, 30);
+	ck_assert_uint_eq(now.bytes_burst, 4);
+	rf_limits_set(&page, &rates, RF_LIMIT_OPS_BURST | RF_LIMIT_BYTES);
+	rf_limits_get(&page, &now);
+	ck_assert_mem_eq(&now, &rates, sizeof(rates));
+}
+END_TEST
+
 START_TEST(nobody_else_can_write_or_shrink_the_page)
 {
 	struct rf_limits *writer = NULL;
@@ -80,6 +103,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		what_the_writer_says_the_reader_sees,
+		only_what_is_named_is_set,
 		nobody_else_can_write_or_shrink_the_page,
 		pages_that_could_shrink_or_are_short_are_refused_and_closed,
 	};

@@ -615,10 +615,10 @@ END_TEST
 START_TEST(requests_are_served_between_other_things)
 {
 	static struct rf_limits page;
-	struct control_msg msg = { .magic = CONTROL_MAGIC,
-				   .op = CONTROL_SET_LIMITS,
-				   .fields = CONTROL_OPS,
-				   .limits = { 42, 0, 0, 0 } };
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_SET_LIMITS,
+				      .fields = RF_LIMIT_OPS,
+				      .limits = { 42, 0, 0, 0 } };
 	int fds[2];
 	int i;
 
