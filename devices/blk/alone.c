@@ -4,7 +4,8 @@
  *
  * Side:    launcher, of one device: the user's power, and no byte that came
  *          over a connection.
- * Owns:    the socket in the file system, the image's lock.
+ * Owns:    the sockets in the file system, the image's lock, the page of
+ *          limits.
  * Callers: main.c, if there is a --socket.
  * Never:   reads or writes a connection; serves anything itself.
  *
@@ -14,8 +15,24 @@
  * stock front-ends do not have; one that sends it gets the last filter as well.
  * Whatever a front-end or its guest does to that process, the next connection
  * gets a new one. The image is opened and locked once: its descriptor is the
- * same for all of them, and one is served at a time. Only a failed flush ends
- * it all.
+ * same for all of them, and one is served at a time: the next waits in the
+ * kernel's queue until the one before hangs up, even if that says nothing. Only
+ * a failed flush ends it all.
+ *
+ * Limits that change go round the processes that serve. In stages:
+ *   1. before the sockets are made: a page of limits, sealed, of which this
+ *      process has the only writable mapping that there will ever be;
+ *   2. with --control, a datagram socket that its owner alone may send to: who
+ *      can, could as well kill or trace us. It stays here, in the process that
+ *      reads no connection;
+ *   3. each serving process maps the page read-only before its fence closes,
+ *      and looks at it in every pass: no socket, no call and no policy line
+ *      that it would not have without;
+ *   4. a request is one datagram of fixed size, copied, judged, and stored to
+ *      the page (<ringfence/control.h>, as the launcher does it). What was set
+ *      holds for the connections that follow, too.
+ * This process cannot have a filter as the launcher has: with each connection
+ * it makes namespaces and starts a program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +48,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include <ringfence/control.h>
 #include <ringfence/fence.h>
 #include <ringfence/limits.h>
 #include <ringfence/log.h>
 #include <ringfence/report.h>
+#include <ringfence/socket.h>
 
 #include "alone.h"
 
@@ -46,6 +64,8 @@
 #define LEAVE_MS 2000
 /* After an accept or a start that failed for want of something. */
 #define PAUSE_MS 200
+/* Requests at a time: whoever floods us must not keep us from the rest. */
+#define REQUESTS_PER_TURN 8
 
 /* How long to wait for the image, and between looks. */
 #define LOCK_MS 1000
@@ -56,11 +76,11 @@ struct alone {
 	/* Descriptors, -1: none. */
 	int exe;
 	int disk;
-	int listener;
+	struct rf_socket listener;
+	struct rf_socket requests; /* --control */
 	int signals;
 	int limits_fd;
-	struct rf_limits *limits_page;
-	struct stat bound; /* the socket as we made it */
+	struct rf_limits *limits; /* of that page */
 	/* The one that serves. */
 	pid_t pid; /* 0: nobody */
 	int pidfd;
@@ -133,73 +153,38 @@ static int open_image(struct alone *a)
 	return lock_image(a);
 }
 
-static struct sockaddr_un address_of(const char *path)
+static int bind_at(const char *path, int type, struct rf_socket *out)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int err = rf_socket_bind(path, type, out);
 
-	memcpy(addr.sun_path, path, strlen(path));
-	return addr;
-}
-
-/* A socket whose process is gone refuses connections; anything else that
- * stands there is not ours to remove. */
-static int remove_stale(const char *path)
-{
-	const struct sockaddr_un addr = address_of(path);
-	rf_autofd probe = -1;
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : refuse(path, "", -errno);
-	if (!S_ISSOCK(st.st_mode)) {
-		rf_log("%s: is there and no socket; it stays", path);
-		return -EEXIST;
-	}
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (probe < 0)
-		return refuse(path, "", -errno);
-	/* EAGAIN: somebody listens, and has many waiting. */
-	if (connect(probe, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ||
-	    errno != ECONNREFUSED) {
+	if (!err)
+		return 0;
+	if (err == -EADDRINUSE)
 		rf_log("%s: another process listens there", path);
-		return -EADDRINUSE;
-	}
-	return unlink(path) < 0 ? refuse(path, "", -errno) : 0;
+	else if (err == -EEXIST)
+		rf_log("%s: is there and no socket; it stays", path);
+	else
+		return refuse(path, "cannot listen there", err);
+	return err;
 }
 
-static int open_listener(struct alone *a)
+static int open_sockets(struct alone *a)
 {
-	const struct sockaddr_un addr = address_of(a->o.socket);
-	mode_t mask;
-	int err = remove_stale(a->o.socket);
+	int err = a->o.control ? bind_at(a->o.control, SOCK_DGRAM, &a->requests)
+			       : 0;
 
-	if (err)
-		return err;
-	a->listener = socket(AF_UNIX,
-			     SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (a->listener < 0)
-		return refuse(a->o.socket, "", -errno);
-	/* Nobody else's, from its first moment on. */
-	mask = umask(0177);
-	err = bind(a->listener, (const struct sockaddr *)&addr, sizeof(addr))
-		      ? -errno
-		      : 0;
-	(void)umask(mask);
-	if (!err && lstat(a->o.socket, &a->bound) < 0)
-		err = -errno;
-	if (!err && listen(a->listener, SOMAXCONN) < 0)
-		err = -errno;
-	return err ? refuse(a->o.socket, "cannot listen", err) : 0;
+	if (!err)
+		err = bind_at(a->o.socket, SOCK_STREAM, &a->listener);
+	if (!err && listen(a->listener.sock, SOMAXCONN) < 0)
+		err = refuse(a->o.socket, "cannot listen there", -errno);
+	return err;
 }
 
-/* Unless somebody has put another one there meanwhile. */
-static void remove_socket(const struct alone *a)
+/* The name stays if somebody has put another one there meanwhile. */
+static void close_socket(struct rf_socket *s)
 {
-	struct stat st;
-
-	if (a->bound.st_ino && lstat(a->o.socket, &st) == 0 &&
-	    st.st_dev == a->bound.st_dev && st.st_ino == a->bound.st_ino)
-		(void)unlink(a->o.socket);
+	if (rf_socket_has_name(s))
+		rf_socket_close(s);
 }
 
 /* From here on signals are read, not delivered: no handler, no race. */
@@ -228,13 +213,10 @@ static int make_limits(struct alone *a)
 
 	if (!a->o.has_limits)
 		return 0;
-	err = rf_limits_new(&a->limits_fd, &a->limits_page);
+	err = rf_limits_new(&a->limits_fd, &a->limits);
 	if (err)
 		return refuse("page of limits", "", err);
-	a->limits_page->ops_per_s = a->o.limits[0];
-	a->limits_page->ops_burst = a->o.limits[1];
-	a->limits_page->bytes_per_s = a->o.limits[2];
-	a->limits_page->bytes_burst = a->o.limits[3];
+	rf_limits_set(a->limits, &a->o.limits, RF_LIMIT_ALL);
 	return 0;
 }
 
@@ -307,7 +289,8 @@ static int spawn_server(struct alone *a, int connection, const char **step)
  * closed with the process that serves it. */
 static void serve_next(struct alone *a)
 {
-	rf_autofd connection = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC);
+	rf_autofd connection = accept4(a->listener.sock, NULL, NULL,
+				       SOCK_CLOEXEC);
 	const char *step = NULL;
 	int err;
 
@@ -415,20 +398,32 @@ static void end_server(struct alone *a)
 	}
 }
 
+static void take_requests(struct alone *a)
+{
+	int i;
+
+	for (i = 0; i < REQUESTS_PER_TURN; i++)
+		if (!rf_control_serve(a->requests.sock, &a->limits, 1))
+			return;
+}
+
 static void serve(struct alone *a)
 {
 	struct pollfd p[] = {
 		{ .fd = a->signals, .events = POLLIN },
-		{ .fd = a->listener, .events = POLLIN },
+		{ .fd = a->listener.sock, .events = POLLIN },
+		{ .fd = a->requests.sock, .events = POLLIN },
 	};
 
 	while (!a->is_ending) {
 		/* The next one waits until this one is done. */
-		p[1].fd = a->pid ? -1 : a->listener;
+		p[1].fd = a->pid ? -1 : a->listener.sock;
 		p[1].revents = 0;
 		if (poll(p, RF_ARRAY_LEN(p), -1) < 0 && errno != EINTR)
 			break;
 		take_signal(a);
+		if (p[2].revents)
+			take_requests(a);
 		if (!a->is_ending && !a->pid && p[1].revents)
 			serve_next(a);
 	}
@@ -448,7 +443,7 @@ static int prepare(struct alone *a)
 	if (!err)
 		err = take_signals(a);
 	if (!err)
-		err = open_listener(a);
+		err = open_sockets(a);
 	return err;
 }
 
@@ -456,7 +451,8 @@ int alone_main(int argc, char **argv, void (*check)(int argc, char **argv))
 {
 	struct alone a = { .exe = -1,
 			   .disk = -1,
-			   .listener = -1,
+			   .listener = { .sock = -1 },
+			   .requests = { .sock = -1 },
 			   .signals = -1,
 			   .limits_fd = -1,
 			   .pidfd = -1,
@@ -470,6 +466,7 @@ int alone_main(int argc, char **argv, void (*check)(int argc, char **argv))
 		rf_log("%s: serves %s", a.o.socket, a.o.image);
 		serve(&a);
 	}
-	remove_socket(&a);
+	close_socket(&a.listener);
+	close_socket(&a.requests);
 	return err || a.has_lost ? 1 : 0;
 }

@@ -3,24 +3,25 @@
  * alone.h - ringfence-blk as a back-end for any vhost-user-blk front-end
  *
  *   alone_options.c  its arguments
- *   alone.c          the socket, and a process for each connection
+ *   alone.c          the sockets, and a process for each connection
  */
 #ifndef DEVICES_BLK_ALONE_H
 #define DEVICES_BLK_ALONE_H
 
 #include <sys/types.h>
 
-#include <ringfence/base.h>
+#include <ringfence/limits.h>
 
 #define ALONE_ARGS_MAX 32
 
 struct alone_options {
 	const char *socket;
+	const char *control; /* NULL: none */
 	const char *image;
 	bool read_only;
 	bool direct;
-	bool has_limits;
-	uint64_t limits[4]; /* ops, burst, bytes, burst */
+	bool has_limits; /* or may get some */
+	struct rf_rates limits;
 	/* Of the serving process. */
 	uid_t uid;
 	gid_t gid;

@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include <ringfence/socket.h>
 
 #include "alone.h"
 #include "options.h"
@@ -27,7 +28,7 @@ const char alone_usage[] =
 	"   or: ringfence-blk --socket PATH --image FILE [OPTION...]\n"
 	"Serve the image at a socket of its own to any vhost-user-blk "
 	"front-end, one\nconnection after another, each by a fenced process "
-	"of its own. With\n"
+	"of its own; the\nnext waits until the one before hangs up. With\n"
 	"  --socket PATH             listen there (mode 0600); what is left of "
 	"an\n"
 	"                            earlier one is replaced\n"
@@ -35,6 +36,9 @@ const char alone_usage[] =
 	"  --direct                  past the page cache (O_DIRECT)\n"
 	"  --ops N[,BURST]           operations a second at most, and at once\n"
 	"  --bytes N[,BURST]         bytes a second at most, and at once\n"
+	"  --control PATH            a socket (mode 0600) for `ringfence "
+	"limit`,\n"
+	"                            which changes both while this runs\n"
 	"  --uid N, --gid N          host ids of the serving processes (root "
 	"only)\n"
 	"and with all options above but --index and --limits. SIGTERM and "
@@ -100,16 +104,17 @@ static uint64_t take_number(const char *arg, const char **text, uint64_t max)
 	return n;
 }
 
-static void parse_rate(const char *arg, const char *text, uint64_t rate[2])
+static void parse_rate(const char *arg, const char *text, uint64_t *rate,
+		       uint64_t *burst)
 {
 	if (!text)
 		options_die("needs N or N,BURST", arg);
-	rate[0] = take_number(arg, &text, UINT64_MAX);
-	rate[1] = 0;
+	*rate = take_number(arg, &text, RF_RATE_MAX);
+	*burst = 0;
 	if (*text == '\0')
 		return;
 	text++; /* the comma */
-	rate[1] = take_number(arg, &text, UINT64_MAX);
+	*burst = take_number(arg, &text, RF_RATE_MAX);
 	if (*text)
 		options_die("needs N or N,BURST", arg);
 }
@@ -143,10 +148,14 @@ static bool take_option(struct alone_options *o, const char *arg, char *value)
 		o->socket = value;
 	else if (strcmp(arg, "--image") == 0)
 		o->image = value;
+	else if (strcmp(arg, "--control") == 0)
+		o->control = value;
 	else if (strcmp(arg, "--ops") == 0)
-		parse_rate(arg, value, o->limits);
+		parse_rate(arg, value, &o->limits.ops_per_s,
+			   &o->limits.ops_burst);
 	else if (strcmp(arg, "--bytes") == 0)
-		parse_rate(arg, value, o->limits + 2);
+		parse_rate(arg, value, &o->limits.bytes_per_s,
+			   &o->limits.bytes_burst);
 	else if (strcmp(arg, "--uid") == 0)
 		o->uid = parse_id(arg, value);
 	else if (strcmp(arg, "--gid") == 0)
@@ -156,6 +165,12 @@ static bool take_option(struct alone_options *o, const char *arg, char *value)
 	if (!value)
 		options_die("needs something behind it", arg);
 	return true;
+}
+
+static void check_name(const char *socket)
+{
+	if (strlen(socket) >= RF_SOCKET_PATH_BYTES)
+		options_die("is too long for the name of a socket", socket);
 }
 
 void alone_options_parse(int argc, char **argv, struct alone_options *o)
@@ -181,9 +196,13 @@ void alone_options_parse(int argc, char **argv, struct alone_options *o)
 	}
 	if (!o->socket || !o->image)
 		options_die("needs the other one", "--socket and --image");
-	if (strlen(o->socket) >= sizeof(((struct sockaddr_un){ 0 }).sun_path))
-		options_die("is too long for the name of a socket", o->socket);
-	o->has_limits = o->limits[0] || o->limits[2];
+	check_name(o->socket);
+	if (o->control)
+		check_name(o->control);
+	if (o->control && strcmp(o->control, o->socket) == 0)
+		options_die("is the name of two sockets", o->control);
+	o->has_limits = o->limits.ops_per_s || o->limits.bytes_per_s ||
+			o->control;
 	if (o->has_limits)
 		pass_on(o, limits_option);
 	pass_on(o, index_option);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <ringfence/control.h>
 
 #include "bench/bench.h"
 #include "bench/blk_load.h"
@@ -40,6 +43,7 @@ struct server {
 	char socket[64];
 	char image[64];
 	char log[64];
+	char control[64]; /* only with the arguments of use_control() */
 	pid_t pid;
 };
 
@@ -65,12 +69,14 @@ static void make_place(struct server *s)
 	(void)snprintf(s->socket, sizeof(s->socket), "%s/blk.sock", s->dir);
 	(void)snprintf(s->image, sizeof(s->image), "%s/image", s->dir);
 	(void)snprintf(s->log, sizeof(s->log), "%s/log", s->dir);
+	(void)snprintf(s->control, sizeof(s->control), "%s/control", s->dir);
 	make_image(s->image);
 }
 
 static void drop_place(const struct server *s)
 {
 	(void)unlink(s->socket);
+	(void)unlink(s->control);
 	(void)unlink(s->image);
 	(void)unlink(s->log);
 	MUST(rmdir(s->dir) == 0);
@@ -607,6 +613,8 @@ START_TEST(wrong_arguments_end_it_before_anything_is_made)
 		{ "--queues", "0", NULL },
 		{ "--socket", NULL },
 		{ "--image", NULL },
+		{ "--control", NULL },
+		{ "--ops", "1125899906842625", NULL },
 	};
 	struct server s;
 	size_t i;
@@ -639,6 +647,403 @@ START_TEST(a_rate_is_held)
 	/* 10 at once, 50 at 5 ms each, less what a clock tick may give. */
 	ck_assert_uint_gt(ns, UINT64_C(150000000));
 	end(&s);
+}
+END_TEST
+
+/* With its control socket, and a rate if there is one. */
+static void start_control(struct server *s, const char *ops)
+{
+	const char *extra[] = { "--control", NULL, ops ? "--ops" : NULL, ops,
+				NULL };
+
+	make_place(s);
+	extra[1] = s->control;
+	run(s, extra);
+	ASSERT_LOGGED(s, "serves");
+}
+
+/* `ringfence limit`, as people use it: its words go to a pipe. */
+static pid_t start_limit(const struct server *s, const char *what,
+			 const char *value, int *words)
+{
+	const char *args[] = { "ringfence", "limit", "--control", s->control,
+			       what,	    value,   NULL };
+	int ends[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		(void)dup2(ends[1], STDOUT_FILENO);
+		(void)dup2(ends[1], STDERR_FILENO);
+		(void)execv(RF_TEST_BIN_DIR "/ringfence",
+			    (char *const *)(uintptr_t)args);
+		_exit(127);
+	}
+	close(ends[1]);
+	*words = ends[0];
+	return pid;
+}
+
+/* Its exit status; `part` has to be among its words. */
+static int end_limit(pid_t pid, int words, const char *part)
+{
+	char text[2048] = "";
+	size_t len = 0;
+	int status = 0;
+	ssize_t n;
+
+	while ((n = read(words, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(words);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(strstr(text, part) != NULL, "%s: %s", part, text);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int limit(const struct server *s, const char *what, const char *value,
+		 const char *part)
+{
+	int words;
+	pid_t pid = start_limit(s, what, value, &words);
+
+	return end_limit(pid, words, part);
+}
+
+/* Reads of so many bytes one after the other: how many a second. */
+static uint64_t rate_of(struct blk_client *c, uint32_t bytes, uint64_t ms)
+{
+	const uint64_t begin = rf_clock_ns();
+	uint8_t status = 0xff;
+	uint64_t nr = 0;
+	uint64_t ns = 0;
+
+	for (; ns < ms * 1000000; ns = rf_clock_ns() - begin, nr++) {
+		ck_assert_int_eq(blk_client_one(c, BLK_READ, 0, bytes, &status),
+				 0);
+		ck_assert_uint_eq(status, 0);
+	}
+	return nr * UINT64_C(1000000000) / ns;
+}
+
+/* Another limit while requests go on, and the rate some time later: what the
+ * bucket held, and 100 ms until a waiting device looks, have passed by then. */
+static uint64_t rate_after(const struct server *s, struct blk_client *c,
+			   const char *ops, const char *part)
+{
+	int words;
+	pid_t pid = start_limit(s, "--iops", ops, &words);
+
+	(void)rate_of(c, 512, 400);
+	ck_assert_int_eq(end_limit(pid, words, part), 0);
+	(void)rate_of(c, 512, 150);
+	return rate_of(c, 512, 500);
+}
+
+START_TEST(the_rate_follows_its_limit_up_and_down)
+{
+	struct blk_client c;
+	struct server s;
+	uint64_t rate;
+
+	start_control(&s, "50");
+	open_client(&s, &c, plain);
+	(void)rate_of(&c, 512, 150);
+	rate = rate_of(&c, 512, 500);
+	ck_assert_msg(rate >= 10 && rate <= 80, "50: %" PRIu64, rate);
+	rate = rate_after(&s, &c, "400", "operations 400 a second\n");
+	ck_assert_msg(rate >= 100 && rate <= 600, "400: %" PRIu64, rate);
+	rate = rate_after(&s, &c, "0", "operations no limit\n");
+	ck_assert_msg(rate >= 700, "none: %" PRIu64, rate);
+	rate = rate_after(&s, &c, "50", "operations 50 a second\n");
+	ck_assert_msg(rate >= 10 && rate <= 80, "50 again: %" PRIu64, rate);
+	blk_client_free(&c);
+	/* It holds for the next connection, too. */
+	open_client(&s, &c, plain);
+	(void)rate_of(&c, 512, 150);
+	rate = rate_of(&c, 512, 500);
+	ck_assert_msg(rate >= 10 && rate <= 80, "50, the next: %" PRIu64, rate);
+	blk_client_free(&c);
+	end(&s);
+	ck_assert_int_eq(access(s.control, F_OK), -1);
+}
+END_TEST
+
+START_TEST(one_without_limits_is_given_some)
+{
+	struct blk_client c;
+	struct server s;
+	uint64_t rate;
+
+	start_control(&s, NULL);
+	/* While nobody is connected. */
+	ck_assert_int_eq(limit(&s, NULL, NULL, "bytes      no limit"), 0);
+	ck_assert_int_eq(limit(&s, "--iops-burst", "7", "operations no limit"),
+			 0);
+	open_client(&s, &c, plain);
+	ck_assert_uint_ge(rate_of(&c, 4096, 200), 300);
+	ck_assert_int_eq(
+		limit(&s, "--bandwidth", "400K", "bytes      409600 a second"),
+		0);
+	(void)rate_of(&c, 4096, 300);
+	rate = rate_of(&c, 4096, 500);
+	ck_assert_msg(rate >= 20 && rate <= 150, "100: %" PRIu64, rate);
+	blk_client_free(&c);
+	end(&s);
+}
+END_TEST
+
+/* A descriptor to its control socket, with a name to be answered at. */
+static int reach_control(const struct server *s)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(
+		bind(fd, (struct sockaddr *)&name, sizeof(name.sun_family)), 0);
+	memcpy(name.sun_path, s->control, strlen(s->control));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&name, sizeof(name)),
+			 0);
+	return fd;
+}
+
+static void await_answer(int fd, struct rf_control_msg *msg)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	ck_assert_int_eq(recv(fd, msg, sizeof(*msg), 0), sizeof(*msg));
+}
+
+START_TEST(bad_requests_change_nothing_and_disturb_nobody)
+{
+	static const struct rf_control_msg bad[] = {
+		{ .magic = RF_CONTROL_MAGIC, .op = 7 },
+		{ .magic = RF_CONTROL_MAGIC,
+		  .op = RF_CONTROL_SET_LIMITS,
+		  .disk = 1,
+		  .fields = RF_LIMIT_ALL },
+		{ .magic = RF_CONTROL_MAGIC,
+		  .op = RF_CONTROL_SET_LIMITS,
+		  .fields = RF_LIMIT_ALL,
+		  .limits = { UINT64_MAX, 0, 0, 0 } },
+		{ .magic = RF_CONTROL_MAGIC,
+		  .op = RF_CONTROL_SET_LIMITS,
+		  .fields = UINT32_MAX },
+	};
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_SET_LIMITS,
+				      .fields = RF_LIMIT_ALL,
+				      .limits = { 1, 1, 1, 1 } };
+	uint8_t noise[4096];
+	struct blk_client c;
+	struct server s;
+	size_t i;
+	int fd;
+
+	memset(noise, 0x52, sizeof(noise));
+	start_control(&s, "4000");
+	open_client(&s, &c, plain);
+	fd = reach_control(&s);
+	for (i = 0; i < RF_ARRAY_LEN(bad); i++) {
+		struct rf_control_msg answer = { .error = 0 };
+
+		ck_assert_int_gt(send(fd, &bad[i], sizeof(bad[i]), 0), 0);
+		await_answer(fd, &answer);
+		ck_assert_int_lt(answer.error, 0);
+	}
+	/* Cut, too long, and none of ours: no answer. */
+	ck_assert_int_gt(send(fd, &msg, sizeof(msg) - 1, 0), 0);
+	ck_assert_int_gt(send(fd, noise, sizeof(noise), 0), 0);
+	ck_assert_int_gt(send(fd, noise, sizeof(msg), 0), 0);
+	ck_assert_int_eq(send(fd, noise, 0, 0), 0);
+	ck_assert_int_eq(limit(&s, "--disk", "1", "there is no disk 1"), 1);
+	read_sector(&c, 3);
+	blk_client_free(&c);
+	/* All of that has been read by now, and this is still what holds. */
+	msg = (struct rf_control_msg){ .magic = RF_CONTROL_MAGIC,
+				       .op = RF_CONTROL_GET_LIMITS };
+	ck_assert_int_gt(send(fd, &msg, sizeof(msg), 0), 0);
+	await_answer(fd, &msg);
+	ck_assert_int_eq(msg.error, 0);
+	ck_assert_uint_eq(msg.limits.ops_per_s, 4000);
+	ck_assert_uint_eq(msg.limits.bytes_per_s, 0);
+	close(fd);
+	end(&s);
+}
+END_TEST
+
+/* Requests without end, whose answers nobody reads. */
+START_TEST(a_flood_of_requests_holds_up_neither_clients_nor_the_end)
+{
+	struct rf_control_msg msg = { .magic = RF_CONTROL_MAGIC,
+				      .op = RF_CONTROL_GET_LIMITS };
+	struct server s;
+	pid_t pid;
+	int fd;
+
+	start_control(&s, NULL);
+	fd = reach_control(&s);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		while (send(fd, &msg, sizeof(msg), 0) > 0)
+			;
+		_exit(0);
+	}
+	use(&s, plain);
+	use(&s, plain);
+	end(&s);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(fd);
+}
+END_TEST
+
+/* What /proc says of the process that serves, a line at a time. */
+static bool has_line(pid_t pid, const char *file, const char *part,
+		     const char *and_part)
+{
+	char path[64];
+	char line[512];
+	bool found = false;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, part) && strstr(line, and_part);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+static unsigned int count_sockets(pid_t pid)
+{
+	unsigned int nr = 0;
+	char path[64];
+	char to[64];
+	ssize_t n;
+	int fd;
+
+	for (fd = 0; fd < 1024; fd++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, to, sizeof(to) - 1);
+		to[n > 0 ? n : 0] = '\0';
+		nr += strncmp(to, "socket:", 7) == 0;
+	}
+	return nr;
+}
+
+/* With limits that change it holds nothing more than without: no other socket
+ * than its connection, and a page that it can only read. */
+START_TEST(the_one_that_serves_has_no_part_in_the_change)
+{
+	struct blk_client c;
+	struct server s;
+	pid_t pid;
+
+	start_control(&s, "4000");
+	open_client(&s, &c, plain);
+	pid = serving(&s);
+	ck_assert_int_eq(limit(&s, "--iops", "5000", "5000 a second"), 0);
+	read_sector(&c, 3);
+	/* Others' maps are root's to read. */
+	if (geteuid() == 0) {
+		ck_assert_uint_eq(count_sockets(pid), 1);
+		ck_assert(has_line(pid, "maps", "r--s", "memfd:limits"));
+		ck_assert(!has_line(pid, "maps", "rw-s", "memfd:limits"));
+		ck_assert(has_line(s.pid, "maps", "rw-s", "memfd:limits"));
+	}
+	blk_client_free(&c);
+	end(&s);
+}
+END_TEST
+
+START_TEST(a_control_socket_left_by_a_killed_one_is_replaced)
+{
+	const char *extra[] = { "--control", NULL, NULL };
+	struct server s;
+	struct stat st;
+
+	start_control(&s, "60");
+	extra[1] = s.control;
+	ck_assert_int_eq(lstat(s.control, &st), 0);
+	ck_assert(S_ISSOCK(st.st_mode));
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(kill(s.pid, SIGKILL), 0);
+	ck_assert_int_eq(status_of(&s), -2);
+	ck_assert_int_eq(access(s.control, F_OK), 0);
+	ck_assert_int_eq(limit(&s, NULL, NULL, "nobody listens there"), 1);
+	(void)unlink(s.log);
+	run(&s, extra);
+	ASSERT_LOGGED(&s, "serves");
+	/* Its own limits, not those of the one before. */
+	ck_assert_int_eq(limit(&s, NULL, NULL, "operations no limit"), 0);
+	use(&s, plain);
+	end(&s);
+	ck_assert_int_eq(access(s.control, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_second_one_at_the_same_control_socket_is_refused)
+{
+	const char *extra[] = { "--control", NULL, NULL };
+	struct server other;
+	struct server s;
+
+	start_control(&s, "60");
+	make_place(&other);
+	extra[1] = s.control;
+	run(&other, extra);
+	ck_assert_int_eq(status_of(&other), 1);
+	ASSERT_LOGGED(&other, "another process listens there");
+	ck_assert_int_eq(access(other.socket, F_OK), -1);
+	drop_place(&other);
+	ck_assert_int_eq(limit(&s, NULL, NULL, "operations 60 a second"), 0);
+	end(&s);
+}
+END_TEST
+
+#define AT_ONCE 6
+
+/* Each with an image of its own, so that the image's lock does not decide. */
+START_TEST(of_several_at_one_dead_socket_one_serves)
+{
+	struct server s[AT_ONCE];
+	unsigned int nr = 0;
+	size_t first = 0;
+	size_t i;
+
+	start(&s[0], NULL);
+	ck_assert_int_eq(kill(s[0].pid, SIGKILL), 0);
+	ck_assert_int_eq(status_of(&s[0]), -2);
+	ck_assert_int_eq(unlink(s[0].log), 0);
+	for (i = 1; i < AT_ONCE; i++) {
+		make_place(&s[i]);
+		memcpy(s[i].socket, s[0].socket, sizeof(s[0].socket));
+	}
+	for (i = 0; i < AT_ONCE; i++)
+		run(&s[i], NULL);
+	for (i = 0; i < AT_ONCE; i++) {
+		ASSERT_LOGGED(&s[i], "s"); /* its one sentence */
+		if (strstr(log_of(&s[i]), "another process listens there")) {
+			ck_assert_int_eq(status_of(&s[i]), 1);
+			continue;
+		}
+		ASSERT_LOGGED(&s[i], "serves");
+		first = i;
+		nr++;
+	}
+	ck_assert_uint_eq(nr, 1);
+	use(&s[first], plain);
+	ASSERT_LOGGED(&s[first], "[0] has ended");
+	ck_assert_int_eq(kill(s[first].pid, SIGTERM), 0);
+	ck_assert_int_eq(status_of(&s[first]), 0);
+	ck_assert_int_eq(access(s[0].socket, F_OK), -1);
+	for (i = 0; i < AT_ONCE; i++)
+		drop_place(&s[i]);
 }
 END_TEST
 
@@ -686,6 +1091,14 @@ int main(void)
 		images_that_cannot_be_served_are_refused,
 		wrong_arguments_end_it_before_anything_is_made,
 		a_rate_is_held,
+		the_rate_follows_its_limit_up_and_down,
+		one_without_limits_is_given_some,
+		bad_requests_change_nothing_and_disturb_nobody,
+		a_flood_of_requests_holds_up_neither_clients_nor_the_end,
+		the_one_that_serves_has_no_part_in_the_change,
+		a_control_socket_left_by_a_killed_one_is_replaced,
+		a_second_one_at_the_same_control_socket_is_refused,
+		of_several_at_one_dead_socket_one_serves,
 	};
 	const char *why;
 

@@ -76,15 +76,15 @@ START_TEST(the_last_rate_said_is_the_one_that_holds)
 					    "--ops",
 					    "7",
 					    "--bytes",
-					    "18446744073709551615,3",
+					    "1125899906842624,3",
 					    "--direct",
 					    NULL };
 
 	parse(RF_ARRAY_LEN(argv) - 1, argv);
-	ck_assert_uint_eq(parsed.limits[0], 7);
-	ck_assert_uint_eq(parsed.limits[1], 0);
-	ck_assert_uint_eq(parsed.limits[2], UINT64_MAX);
-	ck_assert_uint_eq(parsed.limits[3], 3);
+	ck_assert_uint_eq(parsed.limits.ops_per_s, 7);
+	ck_assert_uint_eq(parsed.limits.ops_burst, 0);
+	ck_assert_uint_eq(parsed.limits.bytes_per_s, RF_RATE_MAX);
+	ck_assert_uint_eq(parsed.limits.bytes_burst, 3);
 	ck_assert(parsed.has_limits && parsed.direct && !parsed.read_only);
 }
 END_TEST
@@ -109,6 +109,22 @@ START_TEST(the_rest_is_passed_on)
 }
 END_TEST
 
+/* Without a limit of its own it still gets the page: one may come. */
+START_TEST(with_a_control_socket_there_are_limits_to_look_at)
+{
+	static const char *const argv[] = {
+		"ringfence-blk", "--socket", "s", "--control", "c",
+		"--image",	 "i",	     NULL
+	};
+
+	parse(RF_ARRAY_LEN(argv) - 1, argv);
+	ck_assert_str_eq(parsed.control, "c");
+	ck_assert(parsed.has_limits);
+	ck_assert_str_eq(parsed.args[1], "--limits");
+	ck_assert_str_eq(parsed.args[2], "--index");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -116,6 +132,7 @@ int main(void)
 		after_a_failed_flush_nobody_is_served,
 		the_last_rate_said_is_the_one_that_holds,
 		the_rest_is_passed_on,
+		with_a_control_socket_there_are_limits_to_look_at,
 	};
 
 	return unit_run("alone", tests, RF_ARRAY_LEN(tests));
