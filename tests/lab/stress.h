@@ -83,7 +83,6 @@ enum stress_act {
 	ACT_EDGE,
 	ACT_GARBAGE,
 	ACT_REPAIRED,
-	ACT_STRAYED,
 	NR_ACTS
 };
 
@@ -149,8 +148,6 @@ struct stress_book {
 	/* Of exits; one a vCPU. */
 	struct stress_log exits[STRESS_CPUS_MAX];
 	uint32_t sent[STRESS_STREAMS][STRESS_CPUS_MAX];
-	/* Of a vCPU that strayed: what it was about to send. */
-	uint32_t perhaps_sent[STRESS_STREAMS][STRESS_CPUS_MAX];
 	_Atomic uint64_t
 		found[STRESS_STREAMS][STRESS_CPUS_MAX][STRESS_NUMBERS / 64];
 };
@@ -209,7 +206,6 @@ struct stress_vcpu {
 	int fd;
 	struct kvm_run *run;
 	const uint8_t *memory;
-	bool has_strayed;
 };
 
 /* Once: two vCPUs share the memory, and one may be running. */
@@ -218,7 +214,7 @@ void stress_vcpu_load(const struct tiny_vm *tiny);
 void stress_vcpu_add(const struct tiny_vm *tiny, uint32_t cpu,
 		     struct stress_vcpu *v);
 /* A burst to some stream, down to the last write, and a rest. */
-void stress_vcpu_write(struct stress_book *book, struct stress_vcpu *v,
+void stress_vcpu_write(struct stress_book *book, const struct stress_vcpu *v,
 		       struct stress_dice *dice);
 
 /* The microVM's process: sends the rings, then goes on until the book's over. */

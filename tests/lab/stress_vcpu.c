@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
  * stress_vcpu.c - the writes, and those of them that exit
- *
- * A vCPU that strays. With QEMU 7.2 as the processor (TCG), on a host that is
- * busy, once in a quarter of an hour or so a guest goes on at another offset of
- * the page it is in, with all its registers, its program unharmed. So whatever
- * is no program is hlt here. A vCPU that stops outside of its program writes no
- * more in this round: of its last burst some writes were sent, without gaps, and
- * all else is checked as ever. More than a few of them are a failure.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +10,6 @@
 #include "lab/stress.h"
 
 #define BURST_MAX 200u
-#define HLT 0xf4
 
 /* ecx times: eax to [ebx], or where esi is set to port dx; add edi to eax. */
 static const uint8_t writes[] = {
@@ -33,12 +25,11 @@ static const uint8_t writes[] = {
 	0x49,	    /* 16: dec ecx       */
 	0x75, 0xfa, /* 17: jnz 13        */
 	0xe6, 0xf4, /* 19: out 0xf4, al  */
-	HLT,	    /* 21: hlt           */
+	0xf4,	    /* 21: hlt           */
 };
 
 void stress_vcpu_load(const struct tiny_vm *tiny)
 {
-	memset(tiny->memory, HLT, TINY_VM_BYTES);
 	memcpy(tiny->memory + TINY_VM_CODE, writes, sizeof(writes));
 }
 
@@ -47,12 +38,7 @@ void stress_vcpu_add(const struct tiny_vm *tiny, uint32_t cpu,
 {
 	struct kvm_sregs sregs;
 
-	*v = (struct stress_vcpu){
-		.cpu = cpu,
-		.fd = tiny->vcpu,
-		.run = tiny->run,
-		.memory = tiny->memory,
-	};
+	*v = (struct stress_vcpu){ cpu, tiny->vcpu, tiny->run, tiny->memory };
 	if (cpu == 0)
 		return;
 	MUST(ioctl(tiny->vcpu, KVM_GET_SREGS, &sregs));
@@ -87,30 +73,26 @@ static void start_burst(const struct stress_book *book,
 	MUST(ioctl(v->fd, KVM_SET_REGS, &regs));
 }
 
-enum stop { STOP_WRITE, STOP_END, STOP_STRAYED };
-
-static bool is_whole(const struct stress_vcpu *v)
+/* No write: where the guest is then, and whether its program is what it was. */
+static void check_write(const struct stress_vcpu *v)
 {
-	return memcmp(v->memory + TINY_VM_CODE, writes, sizeof(writes)) == 0;
-}
-
-/* Neither a write nor the end. A vCPU that has run a hlt is behind it. */
-static enum stop stop_elsewhere(const struct stress_vcpu *v)
-{
+	const struct kvm_run *run = v->run;
 	struct kvm_regs regs;
 
+	if (run->exit_reason == KVM_EXIT_MMIO && run->mmio.is_write &&
+	    run->mmio.len == sizeof(uint32_t))
+		return;
 	MUST(ioctl(v->fd, KVM_GET_REGS, &regs));
-	CHECK(v->run->exit_reason == KVM_EXIT_HLT && is_whole(v) &&
-		      regs.rip - 1 - TINY_VM_CODE >= sizeof(writes),
-	      "exit %u, eip %#llx, eax %#llx, ecx %llu, program %s",
-	      v->run->exit_reason, regs.rip, regs.rax, regs.rcx,
-	      is_whole(v) ? "whole" : "damaged");
-	return STOP_STRAYED;
+	CHECK(false, "exit %u, eip %#llx, eax %#llx, ecx %llu, program %s",
+	      run->exit_reason, regs.rip, regs.rax, regs.rcx,
+	      memcmp(v->memory + TINY_VM_CODE, writes, sizeof(writes)) == 0
+		      ? "intact"
+		      : "changed");
 }
 
-/* Up to the next write that exits. */
-static enum stop run_to_stop(const struct stress_vcpu *v, uint64_t *addr,
-			     uint32_t *value)
+/* The value of a write that exited; false: the burst is over. */
+static bool run_to_write(const struct stress_vcpu *v, uint64_t *addr,
+			 uint32_t *value)
 {
 	const struct kvm_run *run = v->run;
 
@@ -118,33 +100,29 @@ static enum stop run_to_stop(const struct stress_vcpu *v, uint64_t *addr,
 		CHECK(errno == EINTR || errno == EAGAIN, "%s", strerror(errno));
 	if (run->exit_reason == KVM_EXIT_IO) {
 		if (run->io.port == TINY_VM_END_PORT)
-			return STOP_END;
+			return false;
 		CHECK(run->io.size == sizeof(*value) && run->io.count == 1);
 		*addr = run->io.port;
 		memcpy(value, (const uint8_t *)run + run->io.data_offset,
 		       sizeof(*value));
-		return STOP_WRITE;
+		return true;
 	}
-	if (run->exit_reason != KVM_EXIT_MMIO || !run->mmio.is_write ||
-	    run->mmio.len != sizeof(*value))
-		return stop_elsewhere(v);
+	check_write(v);
 	*addr = run->mmio.phys_addr;
 	memcpy(value, run->mmio.data, sizeof(*value));
-	return STOP_WRITE;
+	return true;
 }
 
-/* False: the vCPU strayed. */
-static bool write_burst(struct stress_book *book, const struct stress_vcpu *v,
+static void write_burst(struct stress_book *book, const struct stress_vcpu *v,
 			uint32_t stream, uint32_t from, uint32_t nr)
 {
 	const uint64_t to = stress_addr_of(book, stream, v->cpu);
 	uint32_t exited = 0;
-	enum stop stop;
 	uint64_t addr;
 	uint32_t value;
 
 	start_burst(book, v, stream, from, nr);
-	while ((stop = run_to_stop(v, &addr, &value)) == STOP_WRITE) {
+	while (run_to_write(v, &addr, &value)) {
 		CHECK(addr == to && value >> 28 == stream,
 		      "%#x exits at %#llx, sent to %#llx", value,
 		      (unsigned long long)addr, (unsigned long long)to);
@@ -154,42 +132,26 @@ static bool write_burst(struct stress_book *book, const struct stress_vcpu *v,
 	}
 	if (stream != STRESS_WILD)
 		stress_did_many(ACT_EXITED, exited);
-	if (stop == STOP_STRAYED) {
-		stress_did(ACT_STRAYED);
-		return false;
-	}
 	stress_did_many(stress_zone_of(book, stream).pio ? ACT_OUT : ACT_WRITE,
 			nr);
-	return true;
 }
 
-static void write_numbers(struct stress_book *book, struct stress_vcpu *v,
-			  uint32_t stream, uint32_t nr)
-{
-	uint32_t *sent = &book->sent[stream][v->cpu];
-
-	if (*sent + nr > STRESS_NUMBERS)
-		return;
-	if (write_burst(book, v, stream, *sent, nr)) {
-		*sent += nr;
-	} else {
-		book->perhaps_sent[stream][v->cpu] = nr;
-		v->has_strayed = true;
-	}
-}
-
-void stress_vcpu_write(struct stress_book *book, struct stress_vcpu *v,
+void stress_vcpu_write(struct stress_book *book, const struct stress_vcpu *v,
 		       struct stress_dice *dice)
 {
 	const uint32_t nr = 1 + stress_roll(dice, BURST_MAX);
 	const uint32_t stream = stress_roll(dice, STRESS_STREAMS + 1);
+	uint32_t *sent;
 
+	if (stream == STRESS_STREAMS) {
+		write_burst(book, v, STRESS_WILD, 0, nr);
+		return;
+	}
+	sent = &book->sent[stream][v->cpu];
+	if (*sent + nr <= STRESS_NUMBERS) {
+		write_burst(book, v, stream, *sent, nr);
+		*sent += nr;
+	}
 	/* Others have a turn; now and then the rings become empty. */
 	stress_doze(dice, 4000);
-	if (v->has_strayed)
-		return;
-	if (stream == STRESS_STREAMS)
-		v->has_strayed = !write_burst(book, v, STRESS_WILD, 0, nr);
-	else
-		write_numbers(book, v, stream, nr);
 }
