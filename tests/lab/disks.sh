@@ -42,6 +42,8 @@ prepare()
 	mkdir -p /dev /proc /sys /tmp /tools
 	must mount -t devtmpfs dev /dev
 	must mount -t proc proc /proc
+	# What is said below a warning would break our own lines.
+	echo 5 > /proc/sys/kernel/printk
 	must mount -t sysfs sys /sys
 	# shellcheck disable=SC2013 # words, not lines
 	for item in $(cat /proc/cmdline); do

@@ -49,12 +49,19 @@ list_fields()
 	}' > "$dir/fields"
 }
 
-# boot SAYS APPEND OPTION...: in about one boot of sixty, on a busy machine,
-# QEMU's emulated SVM (7.2) enters the guest with the host's registers: its log
-# of exceptions (-d int) then has a page fault at the address behind the host's
-# VMRUN, on the host's stack and page tables, with the guest's intercepts; and so
-# a triple fault. One of our making would come each time, so it fails after the
-# third.
+# Did the guest run over the little stack it enters its kernel on? That is QEMU's
+# (7.2 and 10.0, helper_vmrun()): the number of an interrupt that the hypervisor
+# injects stays behind, and where the emulator's loop is interrupted before the
+# next exit, the guest gets the same again, at whatever instruction it is, with
+# interrupts off or not. Behind the first of an entry from user space, the second
+# finds the user's GS. Seen in three of 200 guests.
+got_one_twice()
+{
+	grep -q 'Kernel panic' "$dir/text" &&
+		grep -q 'CR2: fffffe0' "$dir/text"
+}
+
+# boot SAYS APPEND OPTION...
 boot()
 {
 	says=$1
@@ -63,9 +70,8 @@ boot()
 		echo "the guest is to find it $says: $1"
 		new_disks "$@"
 		start "$@"
-		grep -q 'shut its processor down (triple fault)' "$dir/text" ||
-			break
-		echo "NOTE: triple fault, attempt $attempt of 3"
+		got_one_twice || break
+		echo "NOTE: an interrupt came twice, attempt $attempt of 3"
 	done
 	[ "$(cat "$dir/status")" = 0 ] ||
 		complain "the run's status: $(cat "$dir/status")"
