@@ -184,7 +184,7 @@ static bool read_features(const char *text, struct guest_options *out)
 
 static bool read_word(const char *word, struct guest_options *out)
 {
-	if (skip(&word, "virtio_mmio.device="))
+	if (skip(&word, "virtio_mmio.device=") || skip(&word, "rf.device="))
 		return read_device(word, out);
 	if (skip(&word, "rf.mode="))
 		return read_mode(word, &out->mode);

@@ -17,6 +17,7 @@
  *
  * Command line, all words optional, unknown words passed over:
  *   virtio_mmio.device=SIZE@BASE:IRQ[:ID]   a register file, as Linux has it
+ *   rf.device=SIZE@BASE:IRQ   the same, of which Linux learns elsewhere
  *   rf.mode=irq        compare through interrupts (without this word too)
  *   rf.mode=poll       compare by looking at the used ring; no interrupts
  *   rf.mode=idle       start the disks, then halt for ever

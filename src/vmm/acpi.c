@@ -188,6 +188,38 @@ static const uint8_t acpi_s5[] = { 0x08, '_',  'S',  '5',  '_',
 				   0x12, 0x07, 0x04, 0x0a, POWER_OFF_TYPE,
 				   0x00, 0x00, 0x00 };
 
+/* Scope (\_SB), and in it one of these for each device: 20.2.5.2, its length in
+ * two bytes. */
+struct aml_scope {
+	uint8_t op;
+	uint8_t length[2];
+	char name[5];
+} ACPI_PACKED;
+
+/* Device (VRxx) with _HID, _UID and _CRS, the registers and the interrupt:
+ * 20.2.5.2, 6.4.3.4, 6.4.3.6. LNRO0005 is virtio's over MMIO, registered with
+ * UEFI's list of identifiers. */
+struct aml_device {
+	uint8_t op[2];
+	uint8_t length; /* of what follows op */
+	char name[4];
+	uint8_t hid[6];
+	char hid_value[9];
+	uint8_t uid[6];
+	uint8_t uid_value;
+	uint8_t crs[9];
+	uint8_t memory[4];
+	uint32_t base;
+	uint32_t bytes;
+	uint8_t interrupt[5];
+	uint32_t gsi;
+	uint8_t end[2];
+} ACPI_PACKED;
+static_assert(sizeof(struct aml_device) == 61, "a length of one byte is < 64");
+static_assert(sizeof(struct aml_device) - offsetof(struct aml_device, memory) ==
+		      0x17,
+	      "the buffer's length in crs");
+
 struct area {
 	uint8_t bytes[ACPI_BYTES];
 	uint32_t used;
@@ -196,8 +228,8 @@ static_assert(ACPI_GPA >= MEMMAP_LOW_RAM_END &&
 		      ACPI_GPA + ACPI_BYTES <= MEMMAP_LOAD_MIN,
 	      "reserved in the memory map");
 
-/* Room for `len` bytes; returns the offset. All of it fits, which the number of
- * processors decides: see the check in acpi_write(). */
+/* Room for `len` bytes; returns the offset. All of it fits, which the numbers of
+ * processors and devices decide: see the check in acpi_write(). */
 static uint32_t reserve(struct area *a, size_t len, uint32_t align)
 {
 	uint32_t at = (a->used + align - 1) & ~(align - 1);
@@ -252,12 +284,63 @@ static uint64_t finish(struct area *a, uint32_t at)
 	return ACPI_GPA + at;
 }
 
-static uint64_t put_dsdt(struct area *a)
+static char hex_digit(uint32_t value)
+{
+	return "0123456789ABCDEF"[value & 15];
+}
+
+/* Interrupts are edges, as an irqfd gives them. */
+static void put_device(struct area *a, const struct acpi_device *d,
+		       uint32_t uid)
+{
+	const struct aml_device aml = {
+		.op = { 0x5b, 0x82 },
+		.length = sizeof(aml) - offsetof(struct aml_device, length),
+		.name = { 'V', 'R', hex_digit(uid >> 4), hex_digit(uid) },
+		.hid = { 0x08, '_', 'H', 'I', 'D', 0x0d },
+		.hid_value = "LNRO0005",
+		.uid = { 0x08, '_', 'U', 'I', 'D', 0x0a },
+		.uid_value = (uint8_t)uid,
+		.crs = { 0x08, '_', 'C', 'R', 'S', 0x11, 0x1a, 0x0a, 0x17 },
+		.memory = { 0x86, 0x09, 0x00, 0x01 },
+		.base = d->gpa,
+		.bytes = d->bytes,
+		/* Consumer, edge, active high, not shared; one of them. */
+		.interrupt = { 0x89, 0x06, 0x00, 0x03, 0x01 },
+		.gsi = d->gsi,
+		.end = { 0x79, 0x00 },
+	};
+
+	put(a, &aml, sizeof(aml), 1);
+}
+
+static void put_devices(struct area *a, const struct acpi_device *devices,
+			uint32_t nr)
+{
+	struct aml_scope scope = { .op = 0x10,
+				   .name = { '\\', '_', 'S', 'B', '_' } };
+	const size_t length = sizeof(scope) - 1 +
+			      nr * sizeof(struct aml_device);
+	uint32_t i;
+
+	if (nr == 0)
+		return;
+	/* 20.2.4: one byte more, and the lowest four bits in the first. */
+	scope.length[0] = (uint8_t)(1 << 6 | (length & 15));
+	scope.length[1] = (uint8_t)(length >> 4);
+	put(a, &scope, sizeof(scope), 1);
+	for (i = 0; i < nr; i++)
+		put_device(a, &devices[i], i);
+}
+
+static uint64_t put_dsdt(struct area *a, const struct acpi_device *devices,
+			 uint32_t nr_devices)
 {
 	const struct acpi_header h = header("DSDT", 2);
 	uint32_t at = put(a, &h, sizeof(h), 16);
 
 	put(a, acpi_s5, sizeof(acpi_s5), 1);
+	put_devices(a, devices, nr_devices);
 	return finish(a, at);
 }
 
@@ -354,7 +437,8 @@ static void put_rsdp(struct area *a, uint32_t at, uint64_t xsdt)
 	memcpy(a->bytes + at, &rsdp, sizeof(rsdp));
 }
 
-int acpi_write(const struct memory *mem, uint32_t nr_cpus)
+int acpi_write(const struct memory *mem, uint32_t nr_cpus,
+	       const struct acpi_device *devices, uint32_t nr_devices)
 {
 	struct acpi_xsdt xsdt = { .header = header("XSDT", 1) };
 	struct area a = { .used = 0 };
@@ -362,13 +446,16 @@ int acpi_write(const struct memory *mem, uint32_t nr_cpus)
 	uint32_t rsdp;
 
 	static_assert(ACPI_CPUS_MAX * sizeof(struct acpi_lapic) +
+				      ACPI_DEVICES_MAX *
+					      sizeof(struct aml_device) +
 				      sizeof(struct acpi_fadt) + 512 <
 			      ACPI_BYTES,
 		      "all of it fits");
-	if (nr_cpus == 0 || nr_cpus > ACPI_CPUS_MAX)
+	if (nr_cpus == 0 || nr_cpus > ACPI_CPUS_MAX ||
+	    nr_devices > ACPI_DEVICES_MAX)
 		return -EINVAL;
 	rsdp = reserve(&a, sizeof(struct acpi_rsdp), 16);
-	dsdt = put_dsdt(&a);
+	dsdt = put_dsdt(&a, devices, nr_devices);
 	facs = put_facs(&a);
 	xsdt.tables[0] = put_fadt(&a, dsdt, facs);
 	xsdt.tables[1] = put_madt(&a, nr_cpus);

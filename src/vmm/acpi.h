@@ -22,7 +22,18 @@
  * 20, so this is a line of its own. */
 #define ACPI_SCI 23u
 
-/* -EINVAL: more processors than ACPI_CPUS_MAX, or none. */
-RF_MUST_CHECK int acpi_write(const struct memory *mem, uint32_t nr_cpus);
+/* A virtio-mmio device that the guest finds here and nowhere else. */
+struct acpi_device {
+	uint32_t gpa;
+	uint32_t bytes;
+	uint32_t gsi;
+};
+#define ACPI_DEVICES_MAX 16u
+
+/* -EINVAL: more processors than ACPI_CPUS_MAX, or none; more devices than
+ * ACPI_DEVICES_MAX. */
+RF_MUST_CHECK int acpi_write(const struct memory *mem, uint32_t nr_cpus,
+			     const struct acpi_device *devices,
+			     uint32_t nr_devices);
 
 #endif

@@ -261,17 +261,44 @@ static int refuse_cmdline(size_t len, size_t max)
 	return -EINVAL;
 }
 
+/* Linux gives a device of its command line an interrupt only up to 15. Where
+ * there are more it finds all of them in an ACPI table: none twice, and the
+ * first of them first. The built-in guest reads no tables and knows another word
+ * for the same. */
+static bool are_in_tables(uint32_t nr_devices)
+{
+	return VDEV_GSI + nr_devices > 16;
+}
+
+static int write_acpi(const struct vmm *vmm)
+{
+	const uint32_t nr = are_in_tables(vmm->nr_devices) ? vmm->nr_devices
+							   : 0;
+	struct acpi_device devices[ACPI_DEVICES_MAX];
+	uint32_t i;
+
+	static_assert(ACPI_DEVICES_MAX >= RF_FENCE_DEVICES_MAX, "all of them");
+	for (i = 0; i < nr; i++)
+		devices[i] = (struct acpi_device){
+			.gpa = (uint32_t)vdev_gpa(i),
+			.bytes = RF_VIRTIO_MMIO_BYTES,
+			.gsi = VDEV_GSI + i,
+		};
+	return acpi_write(&vmm->memory, vmm->nr_vcpus, devices, nr);
+}
+
 static int make_cmdline(struct vmm *vmm, const struct options *o)
 {
+	const char *word = are_in_tables(o->nr_devices) ? "rf.device"
+							: "virtio_mmio.device";
 	const size_t cap = sizeof(vmm->cmdline);
 	size_t used = 0;
 	uint32_t i;
 
 	for (i = 0; i < o->nr_devices; i++)
-		used += (size_t)snprintf(vmm->cmdline + used, cap - used,
-					 "virtio_mmio.device=4K@0x%llx:%u ",
-					 (unsigned long long)vdev_gpa(i),
-					 VDEV_GSI + i);
+		used += (size_t)snprintf(
+			vmm->cmdline + used, cap - used, "%s=4K@0x%llx:%u ",
+			word, (unsigned long long)vdev_gpa(i), VDEV_GSI + i);
 	/* What no kernel takes need not wait for the kernel's own limit. */
 	if (strlen(o->cmdline) >= cap - used)
 		return refuse_cmdline(used + strlen(o->cmdline), cap - 1);
@@ -401,7 +428,7 @@ static int load_kernel(struct vmm *vmm, const struct outside *outside)
 	rc = load_initrd(vmm, &kernel, &info);
 	if (rc < 0)
 		return rc;
-	rc = acpi_write(&vmm->memory, vmm->nr_vcpus);
+	rc = write_acpi(vmm);
 	if (rc == 0)
 		rc = kernel_tell(&kernel, &vmm->memory, &info);
 	if (rc < 0)

@@ -49,8 +49,8 @@ START_TEST(devices_are_read_as_linux_reads_them)
 {
 	takes("virtio_mmio.device=4K@0xd0000000:5 quiet "
 	      "virtio_mmio.device=512@0xFEB00e00:12:7 "
-	      "virtio_mmio.device=1M@3489660928:0");
-	ck_assert_uint_eq(options.nr_devices, 3);
+	      "virtio_mmio.device=1M@3489660928:0 rf.device=4K@0xd000b000:16");
+	ck_assert_uint_eq(options.nr_devices, 4);
 	ck_assert_uint_eq(options.devices[0].base, 0xd0000000u);
 	ck_assert_uint_eq(options.devices[0].len_bytes, 4096);
 	ck_assert_uint_eq(options.devices[0].irq, 5);
@@ -59,6 +59,8 @@ START_TEST(devices_are_read_as_linux_reads_them)
 	ck_assert_uint_eq(options.devices[1].irq, 12);
 	ck_assert_uint_eq(options.devices[2].base, 0xd0000000u);
 	ck_assert_uint_eq(options.devices[2].len_bytes, 1 << 20);
+	ck_assert_uint_eq(options.devices[3].base, 0xd000b000u);
+	ck_assert_uint_eq(options.devices[3].irq, 16);
 }
 END_TEST
 

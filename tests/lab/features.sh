@@ -48,7 +48,11 @@ disk_words()
 		echo io=sync,queues=1,without=topology
 		echo io=uring,queues=2,without=seg_max
 		echo direct,without=size_max
-		echo LOOP,direct,io=uring,without=blk_size ;;
+		echo LOOP,direct,io=uring,without=blk_size
+		# With more than 11 of them Linux finds all of them in the ACPI
+		# tables, not on its command line.
+		echo poll-us=0
+		echo io=sync,direct ;;
 	esac
 }
 
@@ -252,7 +256,7 @@ done < "$dir/words"
 boot good "rdinit=/disks.sh lab.do=$what loglevel=5" "$@"
 nr=0
 while read -r words && [ $failed = 0 ]; do
-	name=vd$(echo abcdefghijk | cut -c $((nr + 1)))
+	name=vd$(echo abcdefghijklmnop | cut -c $((nr + 1)))
 	check_disk "$name" "$(path_of $nr)"
 	nr=$((nr + 1))
 done < "$dir/words"

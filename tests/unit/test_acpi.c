@@ -54,10 +54,13 @@ static const uint8_t *table(uint64_t gpa, const char *signature)
 	return t;
 }
 
+static struct acpi_device devices[ACPI_DEVICES_MAX];
+static uint32_t nr_devices;
+
 static const uint8_t *xsdt(uint32_t nr_cpus)
 {
 	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
-	ck_assert_int_eq(acpi_write(&mem, nr_cpus), 0);
+	ck_assert_int_eq(acpi_write(&mem, nr_cpus, devices, nr_devices), 0);
 	ck_assert_int_eq(memory_read(&mem, ACPI_GPA, bytes, sizeof(bytes)), 0);
 	memory_free(&mem);
 	ck_assert_mem_eq(bytes, "RSD PTR ", 8);
@@ -161,12 +164,57 @@ START_TEST(the_dsdt_says_how_to_power_off)
 }
 END_TEST
 
+/* In the bytes that iasl takes apart into what the names say. */
+static void expect_device(const uint8_t *d, uint32_t i)
+{
+	ck_assert_mem_eq(d, "\x5b\x82\x3bVR0", 6);
+	ck_assert_uint_eq(d[6], "0123456789ABCDEF"[i]);
+	ck_assert_mem_eq(d + 7, "\x08_HID\x0dLNRO0005\0", 15);
+	ck_assert_mem_eq(d + 22, "\x08_UID\x0a", 6);
+	ck_assert_uint_eq(d[28], i);
+	ck_assert_mem_eq(d + 29, "\x08_CRS\x11\x1a\x0a\x17", 9);
+	ck_assert_mem_eq(d + 38, "\x86\x09\0\x01", 4);
+	ck_assert_uint_eq(field(d, 42, 4), devices[i].gpa);
+	ck_assert_uint_eq(field(d, 46, 4), devices[i].bytes);
+	ck_assert_mem_eq(d + 50, "\x89\x06\0\x03\x01", 5);
+	ck_assert_uint_eq(field(d, 55, 4), devices[i].gsi);
+	ck_assert_mem_eq(d + 59, "\x79\0", 2);
+}
+
+START_TEST(the_dsdt_lists_the_devices_it_is_given)
+{
+	const uint8_t *f, *d;
+	uint32_t i;
+
+	for (i = 0; i < ACPI_DEVICES_MAX; i++)
+		devices[i] = (struct acpi_device){ 0xd000b000 + i * 0x1000,
+						   0x1000, 16 + i };
+	for (nr_devices = 1; nr_devices <= ACPI_DEVICES_MAX; nr_devices++) {
+		f = table(field(xsdt(ACPI_CPUS_MAX), 36, 8), "FACP");
+		d = table(field(f, 140, 8), "DSDT");
+		ck_assert_uint_eq(field(d, 4, 4),
+				  36 + 13 + 8 + nr_devices * 61);
+		/* Scope; its length is in a nibble and a byte. */
+		ck_assert_uint_eq(d[49], 0x10);
+		ck_assert_uint_eq(d[50] >> 4, 4);
+		ck_assert_uint_eq((d[50] & 15) + d[51] * 16,
+				  7 + nr_devices * 61);
+		ck_assert_mem_eq(d + 52, "\\_SB_", 5);
+		for (i = 0; i < nr_devices; i++)
+			expect_device(d + 57 + (size_t)i * 61, i);
+	}
+	nr_devices = 0;
+}
+END_TEST
+
 START_TEST(what_it_cannot_describe_is_refused)
 {
 	ck_assert_int_eq(memory_new(4 << 20, -1, &mem), 0);
-	ck_assert_int_eq(acpi_write(&mem, 0), -EINVAL);
-	ck_assert_int_eq(acpi_write(&mem, ACPI_CPUS_MAX + 1), -EINVAL);
-	ck_assert_int_eq(acpi_write(&mem, UINT32_MAX), -EINVAL);
+	ck_assert_int_eq(acpi_write(&mem, 0, NULL, 0), -EINVAL);
+	ck_assert_int_eq(acpi_write(&mem, ACPI_CPUS_MAX + 1, NULL, 0), -EINVAL);
+	ck_assert_int_eq(acpi_write(&mem, UINT32_MAX, NULL, 0), -EINVAL);
+	ck_assert_int_eq(acpi_write(&mem, 1, devices, ACPI_DEVICES_MAX + 1),
+			 -EINVAL);
 	memory_free(&mem);
 }
 END_TEST
@@ -191,6 +239,7 @@ int main(void)
 		every_processor_and_the_ioapic_are_listed,
 		the_fadt_names_the_ports_that_answer,
 		the_dsdt_says_how_to_power_off,
+		the_dsdt_lists_the_devices_it_is_given,
 		what_it_cannot_describe_is_refused,
 		it_lies_in_what_the_memory_map_calls_reserved,
 	};
