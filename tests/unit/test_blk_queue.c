@@ -185,7 +185,8 @@ START_TEST(large_requests_leave_the_rest_for_the_next_pass)
 			ck_assert_uint_eq(serve(1), cases[i].taken);
 			ck_assert_uint_eq(rung, 1u << 1);
 			ck_assert_uint_eq(serve(1), cases[i].taken);
-			ck_assert_uint_eq(nr_pushed, 2 * cases[i].taken);
+			ck_assert_uint_eq(nr_pushed,
+					  UINT64_C(2) * cases[i].taken);
 			/* What one queue took is no other's. */
 			ck_assert_uint_eq(serve(0), cases[i].taken);
 		}
