@@ -8,6 +8,8 @@
  * Never:   leaves anything but zeroes in a sector that no round writes.
  */
 #include "driver/disk.h"
+#include "driver/guest.h"
+#include "driver/platform.h"
 #include "driver/request.h"
 #include "driver/words.h"
 
@@ -336,4 +338,81 @@ void disk_check_queue_reset(struct disk *disk)
 	disk_finish(disk);
 	if (!disk_has(disk, FEATURE_RO))
 		disk_compare_round(disk, 0);
+}
+
+/* --- reset -------------------------------------------------------------- */
+
+/* Of the time to wait for an answer: between the steps, for whoever watches. */
+#define RESET_PAUSES 32
+/* Whole pages, that a disk without a page cache reads straight into. */
+#define RESET_SECTORS 8u
+#define RESET_READS 8u
+#define RESET_READ_WORDS ((size_t)RESET_SECTORS * PLAN_SECTOR_WORDS)
+#define RESET_WORDS (RESET_READS * RESET_READ_WORDS)
+#define PAGE_BYTES 4096u
+_Static_assert(RESET_READS < DISK_REQUESTS_MAX, "all at once");
+_Static_assert(RESET_WORDS * 4 + PAGE_BYTES <=
+		       (size_t)PLAN_SECTORS_MAX * PLAN_SECTOR_BYTES,
+	       "its buffer");
+
+static void pause_a_while(const struct disk *disk)
+{
+	uint64_t start = words_cycles();
+
+	while (words_cycles() - start < disk->transport.patience / RESET_PAUSES)
+		words_relax();
+}
+
+static uint32_t *find_pages(const struct disk *disk)
+{
+	uint64_t gpa = platform_gpa(disk->index, disk->found);
+
+	return disk->found + ((PAGE_BYTES - gpa % PAGE_BYTES) % PAGE_BYTES) / 4;
+}
+
+static void read_pages(struct disk *disk, uint32_t *words)
+{
+	struct disk_request *req;
+	uint64_t sector = 0;
+	uint32_t i;
+
+	for (i = 0; i < RESET_READS; i++) {
+		req = request_new(disk, DISK_IN, sector);
+		request_in(disk, req, words, RESET_READ_WORDS * 4);
+		request_submit(disk, req);
+		sector += RESET_SECTORS;
+		words += RESET_READ_WORDS;
+	}
+}
+
+/* What has not happened in a while may still come: later is not found. */
+static void expect_ours(const struct disk *disk, const uint32_t *words,
+			uint32_t *ours)
+{
+	uint32_t i;
+
+	pause_a_while(disk);
+	words_fill(ours, POISON, RESET_WORDS);
+	i = words_equal(ours, words, RESET_WORDS);
+	if (i != RESET_WORDS)
+		guest_fail(GUEST_NO_RESET,
+			   "%s: word %u of our memory was 0x%x, and is 0x%x "
+			   "after the reset",
+			   disk->name, i, POISON, words[i]);
+}
+
+void disk_check_reset(struct disk *disk, uint32_t round)
+{
+	uint32_t *words = find_pages(disk);
+
+	if (disk->capacity < (uint64_t)RESET_READS * RESET_SECTORS)
+		guest_fail(GUEST_NO_DISK, "%s: too small for this", disk->name);
+	say("%s: about to be reset, round %u", disk->name, round + 1);
+	pause_a_while(disk);
+	read_pages(disk, words);
+	transport_reset(&disk->transport);
+	say("%s: was reset, round %u", disk->name, round + 1);
+	words_fill(words, POISON, RESET_WORDS);
+	expect_ours(disk, words, disk->written);
+	disk_start(disk);
 }

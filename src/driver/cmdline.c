@@ -15,7 +15,7 @@
 static const char *const mode_names[] = {
 	[GUEST_MODE_IRQ] = "irq",   [GUEST_MODE_POLL] = "poll",
 	[GUEST_MODE_IDLE] = "idle", [GUEST_MODE_DOORBELL] = "doorbell",
-	[GUEST_MODE_LIE] = "lie",
+	[GUEST_MODE_LIE] = "lie",   [GUEST_MODE_RESET] = "reset",
 };
 _Static_assert(GUEST_ARRAY_LEN(mode_names) == GUEST_NR_MODES, "one each");
 

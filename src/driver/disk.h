@@ -129,6 +129,9 @@ void disk_check_discard(struct disk *disk);
 /* Where RING_RESET was agreed: a queue is taken away from under its requests,
  * and nothing gets lost. */
 void disk_check_queue_reset(struct disk *disk);
+/* It is reset under its reads, and started anew; what it reads into our memory
+ * once it said that the reset is over is found. */
+void disk_check_reset(struct disk *disk, uint32_t round);
 /* A round was written: its biggest extent, read in as many pieces as can be. */
 void disk_check_pieces(struct disk *disk, uint32_t round);
 

@@ -192,6 +192,15 @@ static void run_lie(void)
 	say("%s: device asked for a reset, and serves again", disks[0].name);
 }
 
+static void run_reset(void)
+{
+	uint32_t round;
+
+	for (round = 0; round < options.rounds; round++)
+		disk_check_reset(&disks[0], round);
+	compare();
+}
+
 void drive(const char *cmdline)
 {
 	read_cmdline(cmdline);
@@ -207,6 +216,9 @@ void drive(const char *cmdline)
 		break;
 	case GUEST_MODE_LIE:
 		run_lie();
+		break;
+	case GUEST_MODE_RESET:
+		run_reset();
 		break;
 	default:
 		compare();

@@ -24,6 +24,8 @@
  *   rf.mode=doorbell   rf.writes=N notify writes to the first disk
  *   rf.mode=lie        break the first disk's queue, see it ask for a reset,
  *                      reset it, then as irq
+ *   rf.mode=reset      rf.rounds=N resets of the first disk under its reads,
+ *                      see that none is done afterwards, then as irq
  *   rf.features=LIST   +NAME: the device must offer it; -NAME: leave it. Names
  *                      as in features.c, commas between them. What is offered
  *                      and known is taken otherwise.
@@ -58,7 +60,8 @@ enum guest_status {
 	GUEST_BAD_USED = 20,	   /* unknown buffer, wrong length or order */
 	GUEST_BAD_STATUS = 21,	   /* a request ended with another status */
 	GUEST_MISCOMPARE = 22,	   /* the disk holds other data than written */
-	GUEST_NO_RESET = 23,	/* no reset was asked for, or none was done */
+	/* No reset was asked for, none was done, or the disk went on. */
+	GUEST_NO_RESET = 23,
 	GUEST_EXCEPTION = 24,	/* the processor objected */
 	GUEST_NOT_OFFERED = 25, /* rf.features or rf.queues asks for more */
 };
@@ -69,6 +72,7 @@ enum guest_mode {
 	GUEST_MODE_IDLE,
 	GUEST_MODE_DOORBELL,
 	GUEST_MODE_LIE,
+	GUEST_MODE_RESET,
 	GUEST_NR_MODES
 };
 

@@ -34,6 +34,7 @@ enum liar_lie {
 	LIAR_QUEUE_RESET_FORGETS, /* goes on at its old place */
 	LIAR_WRITEBACK_STUCK,
 	LIAR_RESET_STICKS,
+	LIAR_RESET_READS_ON, /* a read lands a little later */
 	LIAR_DRIVER_OK_DROPPED,
 	/* of one request, the `nth` */
 	LIAR_NO_ANSWER,
@@ -111,6 +112,7 @@ struct liar {
 	uint64_t driver_features;
 	struct liar_queue queues[LIAR_QUEUES_MAX];
 	struct liar_request held; /* if nr */
+	uint8_t *last_read;	  /* where in the guest's memory; or NULL */
 	uint32_t nr_requests;
 	uint32_t nr_notified;
 	uint32_t nr_exceeded; /* more or longer pieces than we take */

@@ -132,10 +132,22 @@ void liar_give_up(struct liar *l)
 
 /* --- status and features ------------------------------------------------ */
 
+static void *read_on(void *where)
+{
+	(void)usleep(100000);
+	*(uint8_t *)where ^= 0xff;
+	return NULL;
+}
+
 static void reset(struct liar *l)
 {
+	pthread_t thread;
 	uint32_t i;
 
+	if (l->lie == LIAR_RESET_READS_ON && l->last_read &&
+	    pthread_create(&thread, NULL, read_on, l->last_read) == 0)
+		(void)pthread_detach(thread);
+	l->last_read = NULL;
 	memset(&l->page, 0, offsetof(struct rf_virtio_mmio_page, config));
 	l->driver_features = 0;
 	l->held.nr = 0;

@@ -119,6 +119,8 @@ static uint32_t read_or_write(struct liar *l, const struct job *j,
 	if (write && l->lie == LIAR_WRITE_MISPLACED && sectors == 1 &&
 	    j->sector && j->sector + 1 < l->capacity)
 		disk += SECTOR;
+	if (!write)
+		l->last_read = liar_at(l, j->r->chain[1].addr, 1);
 	done = copy(l, j, disk, write);
 	if (!write && l->lie == LIAR_READ_BIT_FLIPPED && sectors == 8)
 		*(uint8_t *)liar_at(l, j->r->chain[2].addr, 1) ^= 1;

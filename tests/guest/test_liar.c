@@ -215,6 +215,29 @@ START_TEST(reset_that_does_not_end)
 }
 END_TEST
 
+START_TEST(read_that_lands_after_the_reset)
+{
+	disk->lie = LIAR_RESET_READS_ON;
+	ends("rf.mode=reset", GUEST_NO_RESET,
+	     "of our memory was 0x5a5a5a5a, and is 0x5a5a5aa5 after the reset");
+}
+END_TEST
+
+START_TEST(disk_is_reset_under_its_reads)
+{
+	ends("rf.mode=reset", GUEST_OK, "disk0: was reset, round 2\r\n");
+	holds_last_round(1);
+}
+END_TEST
+
+START_TEST(disk_too_small_to_be_reset_under_its_reads)
+{
+	disk->capacity = 63;
+	liar_set_config(disk, LIAR_CONFIG_CAPACITY, 4, 63);
+	ends("rf.mode=reset", GUEST_NO_DISK, "too small for this");
+}
+END_TEST
+
 START_TEST(driver_ok_that_does_not_stay)
 {
 	notices(LIAR_DRIVER_OK_DROPPED, GUEST_BAD_DEVICE, "after DRIVER_OK");
@@ -723,6 +746,9 @@ int main(void)
 		queue_in_use_after_reset,
 		queue_that_does_not_get_ready,
 		reset_that_does_not_end,
+		read_that_lands_after_the_reset,
+		disk_is_reset_under_its_reads,
+		disk_too_small_to_be_reset_under_its_reads,
 		driver_ok_that_does_not_stay,
 		request_without_an_answer,
 		request_without_an_answer_while_polling,
