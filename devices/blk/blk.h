@@ -248,10 +248,11 @@ void blk_sync_all(struct blk *blk);
 /* engine_sync.c */
 extern const struct blk_engine blk_engine_sync;
 
-/* engine_uring.c. Set up before the fence, at RF_FD_URING. -errno: not to be
- * had here; nothing is left open. */
+/* engine_uring.c. Set up before the fence, at RF_FD_URING. It keeps `lifeline`
+ * open (borrowed; -1: none) until its last request is over, also when the
+ * process is gone. -errno: not to be had here; nothing is left open. */
 extern const struct blk_engine blk_engine_uring;
-RF_MUST_CHECK int blk_uring_init(bool direct);
+RF_MUST_CHECK int blk_uring_init(bool direct, int lifeline);
 void blk_uring_submit(void *state);
 bool blk_uring_has_completions(void *state);
 void blk_uring_complete(void *state);

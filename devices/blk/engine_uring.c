@@ -5,9 +5,12 @@
  * Side:    device. The ring is made in main() before the fence, while nothing
  *          from outside was read yet; no filter of ours lets a process make or
  *          change one. It starts disabled, learns which four operations it may
- *          ever be asked for, and that on its one fixed file, and is enabled.
- *          Whoever takes this process over finds a ring that can do to the
- *          image what the process may do anyhow, and nothing else.
+ *          ever be asked for, and that on its fixed files, and is enabled: the
+ *          image, and the end for reading of a pipe that stays empty, whose
+ *          closing tells the launcher that the ring's last request is over
+ *          (src/launcher/supervise.c). Whoever takes this process over finds a
+ *          ring that can do to the image what the process may do anyhow, and
+ *          nothing else.
  * Owns:    the io_uring at RF_FD_URING.
  * Callers: main.c; request.c and sync.c through the table of engines; the
  *          runtime.
@@ -48,7 +51,8 @@
 #define BLOCKED_NS UINT64_C(5000000)
 #define AVOID_NS UINT64_C(50000000)
 
-/* The one fixed file. */
+/* The one fixed file that is used. The kernel closes the table of them when no
+ * request is under way any more, the lifeline with it. */
 #define FILE_INDEX 0
 
 static struct {
@@ -117,12 +121,12 @@ static int restrict_ring(void)
 			 RF_ARRAY_LEN(only));
 }
 
-static int equip_ring(void)
+static int equip_ring(int lifeline)
 {
 	/* Gets the old values. */
 	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
-	const int image = RF_FD_BACKING;
-	int err = tell_ring(IORING_REGISTER_FILES, &image, 1);
+	const int files[] = { RF_FD_BACKING, lifeline };
+	int err = tell_ring(IORING_REGISTER_FILES, files, lifeline < 0 ? 1 : 2);
 
 	if (err)
 		return err;
@@ -136,13 +140,13 @@ static int equip_ring(void)
 	return tell_ring(IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-int blk_uring_init(bool direct)
+int blk_uring_init(bool direct, int lifeline)
 {
 	int err = make_ring();
 
 	if (err)
 		return err;
-	err = equip_ring();
+	err = equip_ring(lifeline);
 	if (err) {
 		io_uring_queue_exit(&u.ring);
 		return err;

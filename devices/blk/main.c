@@ -9,7 +9,8 @@
  * Never:   reads a byte from outside before the fence.
  *
  * Needs: RF_FD_LOG, RF_FD_CONTROL, RF_FD_REPORT (until mapped), RF_FD_BACKING,
- *   RF_FD_LIMITS (until mapped, before the fence); makes RF_FD_URING.
+ *   RF_FD_LIMITS (until mapped, before the fence), RF_FD_LIFELINE (the same,
+ *   and then only RF_FD_URING's); makes RF_FD_URING.
  * Needs (until SEAL): the runtime's.
  * Needs (sealed), beside the runtime's, with --io sync:
  *   preadv2, pwritev2, fdatasync, fallocate(RF_FD_BACKING)  engine_sync.c
@@ -19,6 +20,7 @@
  *   and both: write(RF_FD_LOG), exit_group.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,12 +55,14 @@ static void use_uring(struct rf_device_ops *ops)
 
 static int choose_engine(struct blk *blk, enum blk_io io)
 {
+	/* A launcher gives us one, who starts us alone does not. */
+	int lifeline = fcntl(RF_FD_LIFELINE, F_GETFD) < 0 ? -1 : RF_FD_LIFELINE;
 	int err = -ENOTSUP;
 
 	blk->engine = &blk_engine_sync;
 	if (io == BLK_IO_SYNC)
 		return 0;
-	err = blk_uring_init(blk->image.is_direct);
+	err = blk_uring_init(blk->image.is_direct, lifeline);
 	if (!err) {
 		blk->engine = &blk_engine_uring;
 		return 0;

@@ -26,20 +26,23 @@
 enum rf_fd_place {
 	/* vmm: the guest's serial port, in; if anything comes in there */
 	RF_FD_CONSOLE_IN = 0,
-	RF_FD_CONSOLE = 1,  /* vmm: the guest's serial port, out */
-	RF_FD_LOG = 2,	    /* log lines */
-	RF_FD_CONTROL = 3,  /* device: vhost-user; vmm: the launcher */
-	RF_FD_REPORT = 4,   /* report page, until it is mapped */
-	RF_FD_BACKING = 5,  /* device: its one backing file; vmm: /dev/kvm */
-	RF_FD_EPOLL = 6,    /* event loop */
-	RF_FD_RING = 7,	    /* device: the buffer fd; vmm: guest memory */
-	RF_FD_WAKE = 8,	    /* device: ring's eventfd; vmm: work for main */
-	RF_FD_TIMER = 9,    /* timerfd */
-	RF_FD_KERNEL = 10,  /* vmm: kernel image; read, then closed */
-	RF_FD_VM = 11,	    /* vmm: the VM */
-	RF_FD_INITRD = 12,  /* vmm: initramfs; read, then closed */
-	RF_FD_URING = 13,   /* device: its io_uring, set up before the fence */
-	RF_FD_LIMITS = 14,  /* device: page of limits, until it is mapped */
+	RF_FD_CONSOLE = 1, /* vmm: the guest's serial port, out */
+	RF_FD_LOG = 2,	   /* log lines */
+	RF_FD_CONTROL = 3, /* device: vhost-user; vmm: the launcher */
+	RF_FD_REPORT = 4,  /* report page, until it is mapped */
+	RF_FD_BACKING = 5, /* device: its one backing file; vmm: /dev/kvm */
+	RF_FD_EPOLL = 6,   /* event loop */
+	RF_FD_RING = 7,	   /* device: the buffer fd; vmm: guest memory */
+	RF_FD_WAKE = 8,	   /* device: ring's eventfd; vmm: work for main */
+	RF_FD_TIMER = 9,   /* timerfd */
+	RF_FD_KERNEL = 10, /* vmm: kernel image; read, then closed */
+	RF_FD_VM = 11,	   /* vmm: the VM */
+	RF_FD_INITRD = 12, /* vmm: initramfs; read, then closed */
+	RF_FD_URING = 13,  /* device: its io_uring, set up before the fence */
+	RF_FD_LIMITS = 14, /* device: page of limits, until it is mapped */
+	/* device: a pipe that nobody writes to; its io_uring keeps it open as
+	 * long as there is I/O, also when the process is gone */
+	RF_FD_LIFELINE = 15,
 	RF_FD_DEVICES = 16, /* vmm: vhost-user sockets, 16..31 */
 	RF_FD_KICKS = 32,   /* queue eventfds (device), 32..63 */
 	RF_FD_CALLS = 64,   /* interrupt eventfds (device), 64..95 */

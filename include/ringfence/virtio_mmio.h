@@ -14,6 +14,7 @@
  *   rf_virtio_mmio_read(), _write()   for each access that exited
  *   rf_virtio_mmio_needs_reset()      the device met a lie or died
  *   rf_virtio_mmio_config_changed()   the device has a new configuration
+ *   rf_virtio_mmio_settled()          a reset that had to wait is over
  *
  * Threading: none of it locks. The caller holds one lock per device around
  * each call; the callbacks run inside rf_virtio_mmio_write() (`interrupt` in
@@ -121,14 +122,18 @@ struct rf_virtio_mmio_ops {
 	int (*driver_ok)(void *ctx, uint64_t features);
 
 	/* Status was written 0 after driver_ok or config_write had been called.
-	 * Returns when the device no longer touches guest memory and raises no
-	 * interrupt; the registers are cleared after that. */
-	void (*reset)(void *ctx);
+	 * 0: the device no longer touches guest memory and raises no interrupt;
+	 * the registers are cleared after that. Nonzero: nobody can be sure yet
+	 * (it does not answer, and its process may still live). The registers
+	 * stay as they are but for DEVICE_NEEDS_RESET, Status above all, until
+	 * rf_virtio_mmio_settled() says so. Drivers that do not read Status back
+	 * rely on the write itself: let the vCPU that made it wait as long. */
+	int (*reset)(void *ctx);
 
 	/* QueueReset was written 1, with RING_RESET, for a queue that is served.
-	 * Returns when the device no longer touches it; the queue's registers
-	 * are cleared after that. */
-	void (*queue_stop)(void *ctx, uint16_t queue);
+	 * 0: the device no longer touches it; the queue's registers are cleared
+	 * after that. Nonzero: as for reset, and QueueReset reads 1. */
+	int (*queue_stop)(void *ctx, uint16_t queue);
 
 	/* That queue was set up anew and is to be served again. Nonzero: as for
 	 * driver_ok. RING_RESET is offered only if both of these are there. */
@@ -181,6 +186,8 @@ struct rf_virtio_mmio {
 	bool took_unknown; /* driver acknowledged bits beyond the 64th */
 	bool device_used;  /* driver_ok or config_write was called */
 	bool config_moved; /* while the driver was on its way to DRIVER_OK */
+	bool resetting;	   /* Status was written 0, and that is not over */
+	uint32_t stopping; /* queues whose QueueReset is not over, a bit each */
 	struct rf_virtio_mmio_queue queues[RF_VIRTIO_MMIO_QUEUES_MAX];
 
 	uint64_t refusals;   /* accesses that had no effect; only grows */
@@ -230,6 +237,13 @@ void rf_virtio_mmio_needs_reset(struct rf_virtio_mmio *m);
  * waits for that. */
 void rf_virtio_mmio_config_changed(struct rf_virtio_mmio *m,
 				   const void *config);
+
+/* Is a reset, of the device or of a queue, waiting for that call? */
+bool rf_virtio_mmio_is_unsettled(const struct rf_virtio_mmio *m);
+
+/* The device touches nothing of the guest's any more, nor ever will before the
+ * next driver_ok: complete what waited for it. Nothing if nothing did. */
+void rf_virtio_mmio_settled(struct rf_virtio_mmio *m);
 
 /* DRIVER_OK is set and DEVICE_NEEDS_RESET is not. */
 bool rf_virtio_mmio_is_running(const struct rf_virtio_mmio *m);

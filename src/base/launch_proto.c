@@ -27,6 +27,7 @@ static bool is_valid_message(const struct launch_msg *msg)
 	case LAUNCH_ENDED:
 		return msg->value <= UINT8_MAX;
 	case LAUNCH_DEVICE_GONE:
+	case LAUNCH_DEVICE_DEAD:
 		return msg->value < RF_FENCE_DEVICES_MAX;
 	default:
 		return false;

@@ -8,7 +8,11 @@
  *   vmm      PREPARED     memory, VM, vCPUs, filters: start the devices now
  *   vmm      READY        devices connected and sealed; waiting
  *   launcher GO           run the vCPUs
- *   vmm      DEVICE_GONE  a device process closed its socket (any number)
+ *   vmm      DEVICE_GONE  a device process is no partner any more: it closed
+ *                         its socket, lied or hung (once each, at any time)
+ *   launcher DEVICE_DEAD  it has ended, and what it had asked the kernel for is
+ *                         over: guest memory is safe from it (once each, also
+ *                         of one that nobody called gone, at any time)
  *   vmm      ENDED        the guest left; the vmm exits 0 behind it
  *
  * The end of file says that the other side is gone. The launcher believes the
@@ -27,6 +31,7 @@ enum launch_type {
 	LAUNCH_ENDED = 3, /* value: status at the debug-exit port, 0..255 */
 	LAUNCH_DEVICE_GONE = 4, /* value: index of the device */
 	LAUNCH_PREPARED = 5,	/* value: 0 */
+	LAUNCH_DEVICE_DEAD = 6, /* value: index of the device */
 };
 
 struct launch_msg {

@@ -100,7 +100,9 @@ const char config_help[] =
 	"guest, status 1,\n"
 	"                     for devices cannot be restarted yet; \"keep\": "
 	"the guest runs\n"
-	"                     on and its doorbells are kept.\n"
+	"                     on and its doorbells are kept. A reset of that "
+	"device waits\n"
+	"                     until it touches no memory any more.\n"
 	"\n"
 	"A complete example:\n"
 	"\n";

@@ -55,7 +55,7 @@ static int settle(struct vm *vm)
 	struct {
 		int *fd;
 		int to;
-	} moves[7 + VM_PROCESSES_MAX] = {
+	} moves[7 + 2 * VM_PROCESSES_MAX] = {
 		{ &vm->control, VM_FD_CONTROL },
 		{ &vm->signals, VM_FD_SIGNALS },
 		{ &vm->report, VM_FD_REPORT },
@@ -70,6 +70,8 @@ static int settle(struct vm *vm)
 	for (i = 0; i < VM_PROCESSES_MAX; i++) {
 		moves[7 + i].fd = &vm->procs[i].pidfd;
 		moves[7 + i].to = VM_FD_PIDFDS + (int)i;
+		moves[7 + VM_PROCESSES_MAX + i].fd = &vm->procs[i].lifeline;
+		moves[7 + VM_PROCESSES_MAX + i].to = VM_FD_LIFELINES + (int)i;
 	}
 	for (i = 0; !err && i < RF_ARRAY_LEN(moves); i++)
 		err = lift(moves[i].fd);

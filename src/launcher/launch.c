@@ -242,6 +242,20 @@ static int make_limits(struct vm_process *proc, const struct disk *disk,
 	return 0;
 }
 
+/* Ours is the end for writing, which nobody ever does: the device gets none
+ * with which it could say anything. `end` is for the device. */
+static int make_lifeline(struct vm_process *proc, int *end, struct complaint *c)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return complain(c, "%s: no lifeline: %s", proc->name,
+				strerror(errno));
+	*end = fds[0];
+	proc->lifeline = fds[1];
+	return 0;
+}
+
 static bool is_limited(const struct disk *disk)
 {
 	return disk->limits.ops_per_s || disk->limits.bytes_per_s;
@@ -295,9 +309,12 @@ static int spawn_device(struct vm *vm, const struct settings *s,
 	struct arguments a = { .nr = 0 };
 	struct device_words words;
 	rf_autofd limits = -1;
+	rf_autofd lifeline = -1;
 	int err;
 
 	err = make_limits(&vm->procs[1 + i], &s->disks[i], &limits, c);
+	if (!err)
+		err = make_lifeline(&vm->procs[1 + i], &lifeline, c);
 	if (err)
 		return err;
 	add_device_words(&a, s, i, &words);
@@ -305,6 +322,7 @@ static int spawn_device(struct vm *vm, const struct settings *s,
 	add_fd(&spawn, w->device[i], RF_FD_CONTROL);
 	add_fd(&spawn, im->disks[i], RF_FD_BACKING);
 	add_fd(&spawn, limits, RF_FD_LIMITS);
+	add_fd(&spawn, lifeline, RF_FD_LIFELINE);
 	return spawn_process(vm, s, 1 + i, &spawn, c);
 }
 
@@ -370,6 +388,7 @@ static void init(struct vm *vm, const struct settings *s,
 		struct vm_process *proc = &vm->procs[i];
 
 		proc->pidfd = -1;
+		proc->lifeline = -1;
 		if (i == 0)
 			(void)snprintf(proc->name, sizeof(proc->name), "vmm");
 		else

@@ -2,7 +2,7 @@
  *
  * supervise.c - watch over the processes of a VM, and end them all
  *
- * One loop over three descriptors: a signalfd (children, and people who want us
+ * One loop over a few descriptors: a signalfd (children, and people who want us
  * to end), the socket to the vCPU process, and the one that people ask for other
  * limits at (control.c). Ending goes in two steps: the
  * vCPU process is killed, so that the guest is still; devices see the end of
@@ -11,12 +11,25 @@
  * (PTRACE_O_EXITKILL, PR_SET_PDEATHSIG; see src/fence), and the next launcher
  * removes the empty cgroups.
  *
+ * When a device is lost and the guest runs on without it, the vCPU process has
+ * to know when the guest's memory is safe from it (src/vmm/vdev.c). That it was
+ * reaped is not enough: what a process did by itself is over then (one that the
+ * disk holds in the kernel is not reaped before that is over), but not what an
+ * io_uring does for it. Its reads into pinned pages go on without it: measured
+ * with O_DIRECT on a slow disk, such a read landed 3.5 s after waitid(). So
+ * each device has a lifeline: the end for reading of a pipe, in the table of
+ * files of its io_uring, which the kernel closes behind the last request.
+ * Without an io_uring the process itself had it, or nobody. We hold the other
+ * end and write nothing; POLLERR says that there is no reader any more.
+ *
+ *   reaped, then POLLERR  =>  DEVICE_DEAD
+ *
  * Side:    launcher. From vm_confine() on inside policy `launcher`.
  * Owns:    the phases of struct vm.
  * Callers: run.c; launch.c when a start fails.
  * Never:   waits for a child in any other way than poll, nor believes a message
  *          of the vCPU process more than its type and range.
- * Needs:   poll (nfds == 3);
+ * Needs:   poll (nfds == 3 + SETTINGS_DISKS_MAX);
  *          read (VM_FD_SIGNALS);
  *          recvfrom, sendto (VM_FD_CONTROL; launch_proto.c);
  *          wait4, ptrace (rf_fence_reap);
@@ -25,7 +38,7 @@
  *          recvfrom, sendto (VM_FD_REQUESTS), unlinkat (VM_FD_REQUESTS_DIR);
  *          write (standard output, standard error, VM_FD_REPORT);
  *          close (VM_FD_CONTROL, VM_FD_SIGNALS, VM_FD_CGROUP,
- *          VM_FD_CGROUP_PARENT, VM_FD_PIDFDS..+31);
+ *          VM_FD_CGROUP_PARENT, VM_FD_LIFELINES..+21, VM_FD_PIDFDS..+31);
  *          clock_gettime (where the vdso cannot);
  *          ioctl (standard input, TCSETS; terminal.c);
  *          exit_group.
@@ -383,6 +396,33 @@ static void take_requests(struct vm *vm)
 			return;
 }
 
+/* Its process is reaped, and now its lifeline says that its I/O is over. */
+static void take_dead(struct vm *vm, uint32_t device)
+{
+	struct vm_process *proc = &vm->procs[1 + device];
+	int err;
+
+	rf_fd_close(&proc->lifeline);
+	if (vm->control < 0 || vm->phase == VM_STOPPING)
+		return;
+	err = launch_send(vm->control, LAUNCH_DEVICE_DEAD, device);
+	if (!err || err == -EPIPE)
+		return;
+	/* A guest would wait for ever. */
+	say("vmm: cannot be told that %s is dead (%s)", proc->name,
+	    strerrorname_np(-err));
+	vm->failed = true;
+	begin_stop(vm);
+}
+
+/* What a device that lives does with it is its own affair. */
+static int lifeline_of(const struct vm *vm, uint32_t device)
+{
+	const struct vm_process *proc = &vm->procs[1 + device];
+
+	return 1 + device < vm->nr && !proc->alive ? proc->lifeline : -1;
+}
+
 static int timeout_ms(const struct vm *vm)
 {
 	uint64_t now = rf_clock_ns();
@@ -398,13 +438,17 @@ static int timeout_ms(const struct vm *vm)
  * must be known before the deaths that the same Ctrl-C caused are judged. */
 static void turn(struct vm *vm)
 {
-	struct pollfd fds[] = {
+	struct pollfd fds[3 + SETTINGS_DISKS_MAX] = {
 		{ .fd = vm->signals, .events = POLLIN },
 		{ .fd = vm->control, .events = POLLIN },
 		{ .fd = vm->requests.sock, .events = POLLIN },
 	};
-	int n = poll(fds, RF_ARRAY_LEN(fds), timeout_ms(vm));
+	uint32_t i;
+	int n;
 
+	for (i = 0; i < SETTINGS_DISKS_MAX; i++)
+		fds[3 + i].fd = lifeline_of(vm, i);
+	n = poll(fds, RF_ARRAY_LEN(fds), timeout_ms(vm));
 	if (n < 0)
 		return; /* EINTR: the next turn looks again */
 	if (fds[0].revents)
@@ -412,6 +456,9 @@ static void turn(struct vm *vm)
 	/* Before the deaths: a guest that ended is no death. */
 	take_messages(vm);
 	reap(vm);
+	for (i = 0; i < SETTINGS_DISKS_MAX; i++)
+		if (fds[3 + i].revents)
+			take_dead(vm, i);
 	if (fds[2].revents)
 		take_requests(vm);
 	/* Once all are killed there is nothing left to do about it: then
@@ -479,6 +526,8 @@ void vm_run(struct vm *vm)
 
 void vm_stop(struct vm *vm)
 {
+	uint32_t i;
+
 	if (is_anyone_alive(vm)) {
 		if (vm->phase != VM_STOPPING)
 			begin_stop(vm);
@@ -489,6 +538,8 @@ void vm_stop(struct vm *vm)
 		    vm->cgroup.path, vm->cgroup.name);
 	cgroup_close(&vm->cgroup);
 	rf_socket_close(&vm->requests);
+	for (i = 0; i < vm->nr; i++)
+		rf_fd_close(&vm->procs[i].lifeline);
 	rf_fd_close(&vm->control);
 	rf_fd_close(&vm->signals);
 }

@@ -35,9 +35,10 @@ enum vm_fd_place {
 	VM_FD_CGROUP = 7,	 /* where the processes' are removed from */
 	VM_FD_REQUESTS = 8,	 /* --control */
 	VM_FD_REQUESTS_DIR = 9,	 /* where its name is removed from */
-	VM_FD_PIDFDS = 32,	 /* 32..63: to kill, and nothing else */
+	VM_FD_LIFELINES = 10, /* 10..31: whether a device's last I/O is over */
+	VM_FD_PIDFDS = 32,    /* 32..63: to kill, and nothing else */
 };
-static_assert(VM_PROCESSES_MAX <= 32, "VM_FD_PIDFDS");
+static_assert(VM_PROCESSES_MAX <= 22, "VM_FD_LIFELINES, VM_FD_PIDFDS");
 
 enum vm_phase {
 	VM_STARTING,
@@ -49,6 +50,7 @@ struct vm_process {
 	char name[16]; /* "vmm", "blk[0]" */
 	pid_t pid;
 	int pidfd;
+	int lifeline; /* a device's; POLLERR: see supervise.c. -1: none */
 	uid_t uid;
 	bool alive;
 	bool traced;

@@ -154,20 +154,31 @@ static const char *judge_reset(const struct rf_virtio_mmio *m, uint32_t value)
 void mmio_queue_reset(struct rf_virtio_mmio *m, uint32_t value)
 {
 	const char *why = judge_reset(m, value);
-	struct rf_virtio_mmio_queue *q;
 
 	if (why) {
 		mmio_refuse(m, why);
 		return;
 	}
-	q = &m->queues[m->queue_sel];
-	regpage_show_reset(m, true);
-	m->ops->queue_stop(m->ctx, (uint16_t)m->queue_sel);
-	mmio_queue_clear(q);
-	q->was_reset = true;
-	/* Both read 0 once it is over, this one last: 4.2.2.1. */
+	m->stopping |= UINT32_C(1) << m->queue_sel;
 	regpage_show_selected(m);
-	regpage_show_reset(m, false);
+	if (m->ops->queue_stop(m->ctx, (uint16_t)m->queue_sel) == 0)
+		mmio_queues_stopped(m);
+	else
+		mmio_wait_for_device(m);
+}
+
+void mmio_queues_stopped(struct rf_virtio_mmio *m)
+{
+	uint16_t i;
+
+	for (i = 0; i < m->nr_queues; i++) {
+		if (!(m->stopping & UINT32_C(1) << i))
+			continue;
+		mmio_queue_clear(&m->queues[i]);
+		m->queues[i].was_reset = true;
+	}
+	m->stopping = 0;
+	regpage_show_selected(m);
 }
 
 /* Which of a queue's addresses the register at `offset` is a half of, or NULL.

@@ -30,6 +30,9 @@ static inline bool mmio_is_power_of_two(uint32_t n)
 /* Count an access that had no effect. `why` is a static string. */
 void mmio_refuse(struct rf_virtio_mmio *m, const char *why);
 
+/* A reset is not over: DEVICE_NEEDS_RESET keeps every other write out. */
+void mmio_wait_for_device(struct rf_virtio_mmio *m);
+
 /* Back to what it is after a reset. */
 void mmio_queue_clear(struct rf_virtio_mmio_queue *q);
 
@@ -37,6 +40,8 @@ void mmio_queue_select(struct rf_virtio_mmio *m, uint32_t value);
 void mmio_queue_num(struct rf_virtio_mmio *m, uint32_t value);
 void mmio_queue_ready(struct rf_virtio_mmio *m, uint32_t value);
 void mmio_queue_reset(struct rf_virtio_mmio *m, uint32_t value);
+/* All that are stopping have stopped. */
+void mmio_queues_stopped(struct rf_virtio_mmio *m);
 
 /* Is the register half of an address of a queue? */
 bool mmio_queue_is_area(uint32_t offset);

@@ -85,7 +85,9 @@
  * interrupt may come before it answers. At a reset the device is stopped first
  * and the page cleared then: a pulse that is on its way finds 0, and a driver
  * that reads Status 0 has its memory to itself. QueueReset reads 1 until the
- * device has stopped the queue; QueueSel cannot move meanwhile, for the lock.
+ * device has stopped the queue. What if nobody can tell that it has, vdev.c
+ * says: then both go on reading what they did, with DEVICE_NEEDS_RESET in
+ * Status, and no lock is held meanwhile.
  *
  * Side:    vmm. The page is only written here, in whole words: nobody decides by
  *          what it says.
@@ -110,6 +112,11 @@ void regpage_show_status(const struct rf_virtio_mmio *m)
 	show(&m->page->status, m->status);
 }
 
+static bool is_stopping(const struct rf_virtio_mmio *m, uint32_t queue)
+{
+	return queue < m->nr_queues && m->stopping & UINT32_C(1) << queue;
+}
+
 void regpage_show_selected(const struct rf_virtio_mmio *m)
 {
 	struct rf_virtio_mmio_queue none = { .num_max = 0 };
@@ -123,11 +130,8 @@ void regpage_show_selected(const struct rf_virtio_mmio *m)
 	show(&m->page->device_features, (uint32_t)features);
 	show(&m->page->queue_num_max, q->num_max);
 	show(&m->page->queue_ready, q->ready);
-}
-
-void regpage_show_reset(const struct rf_virtio_mmio *m, bool under_way)
-{
-	show(&m->page->queue_reset, under_way);
+	/* Both read 0 once a reset is over, this one last: 4.2.2.1. */
+	show(&m->page->queue_reset, is_stopping(m, m->queue_sel));
 }
 
 /* A word of the configuration space as it is shown; what is behind its end is

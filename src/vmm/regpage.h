@@ -15,10 +15,8 @@ void regpage_init(const struct rf_virtio_mmio_params *p);
 /* Each of these makes the page say what `m` says: */
 /* Status and InterruptStatus. */
 void regpage_show_status(const struct rf_virtio_mmio *m);
-/* What depends on a selector. */
+/* What depends on a selector; QueueReset is 1 while the device is at it. */
 void regpage_show_selected(const struct rf_virtio_mmio *m);
-/* QueueReset of the selected queue: 1 while the device is at it. */
-void regpage_show_reset(const struct rf_virtio_mmio *m, bool under_way);
 
 /* A configuration of m->config_bytes, and the generation that goes with it. */
 void regpage_show_config(struct rf_virtio_mmio *m, const void *config);

@@ -48,7 +48,10 @@ struct server {
 	uint64_t last_progress;
 	uint32_t idle_ticks;
 	uint32_t drains; /* by timer, since the last tick */
+	/* vCPUs whose write waits for the end of a device, a bit each. */
+	uint32_t held[RF_FENCE_DEVICES_MAX];
 };
+static_assert(WORK_SLOTS_MAX <= 32, "held");
 
 static int complain(const char *step, int rc)
 {
@@ -158,22 +161,6 @@ static void start_running(struct server *s)
 	(void)input_look(&vmm->input);
 }
 
-static void on_launcher(struct server *s)
-{
-	struct launch_msg msg;
-	int rc = launch_recv(RF_FD_CONTROL, &msg);
-
-	if (rc == -EAGAIN)
-		return;
-	if (rc == 0 && msg.type == LAUNCH_GO && !s->vmm->running) {
-		start_running(s);
-		return;
-	}
-	rf_log(rc == -EPIPE ? "the launcher is gone"
-			    : "the launcher sent what makes no sense here");
-	end(s, 1);
-}
-
 static void bury_if_lost(struct vdev *d)
 {
 	int sock = d->sock;
@@ -187,6 +174,48 @@ static void bury_if_lost(struct vdev *d)
 		return;
 	if (launch_send(RF_FD_CONTROL, LAUNCH_DEVICE_GONE, d->index) < 0)
 		rf_log("device %u: the launcher could not be told", d->index);
+}
+
+/* We may be the last to hear of it. */
+static void on_dead(struct server *s, struct vdev *d)
+{
+	uint32_t slot;
+
+	vdev_lost(d, -EPIPE);
+	bury_if_lost(d);
+	vdev_dead(d);
+	for (slot = 0; slot < WORK_SLOTS_MAX; slot++)
+		if (s->held[d->index] & 1u << slot)
+			work_answer(&s->vmm->work, slot);
+	s->held[d->index] = 0;
+}
+
+static bool take_message(struct server *s, const struct launch_msg *msg)
+{
+	struct vmm *vmm = s->vmm;
+
+	if (msg->type == LAUNCH_GO && !vmm->running) {
+		start_running(s);
+		return true;
+	}
+	if (msg->type == LAUNCH_DEVICE_DEAD && msg->value < vmm->nr_devices &&
+	    !vmm->devices[msg->value].dead) {
+		on_dead(s, &vmm->devices[msg->value]);
+		return true;
+	}
+	return false;
+}
+
+static void on_launcher(struct server *s)
+{
+	struct launch_msg msg;
+	int rc = launch_recv(RF_FD_CONTROL, &msg);
+
+	if (rc == -EAGAIN || (rc == 0 && take_message(s, &msg)))
+		return;
+	rf_log(rc == -EPIPE ? "the launcher is gone"
+			    : "the launcher sent what makes no sense here");
+	end(s, 1);
 }
 
 /* Between two questions a device has nothing to say. */
@@ -222,18 +251,29 @@ static void on_stopped(struct server *s, uint32_t slot)
 	end(s, 1);
 }
 
-static void on_work(void *ctx, uint32_t slot, const struct work_item *item)
+/* False: it is about a device whose reset waits, and waits with it. */
+static bool on_write(struct server *s, uint32_t slot,
+		     const struct work_item *item)
+{
+	struct vdev *d = &s->vmm->devices[item->device];
+
+	vdev_write(d, item->offset, item->data, item->len);
+	bury_if_lost(d);
+	if (!vdev_is_unsettled(d))
+		return true;
+	s->held[item->device] |= 1u << slot;
+	return false;
+}
+
+static bool on_work(void *ctx, uint32_t slot, const struct work_item *item)
 {
 	struct server *s = ctx;
 
 	if (s->ended)
-		return;
+		return true;
 	switch (item->kind) {
 	case WORK_WRITE:
-		vdev_write(&s->vmm->devices[item->device], item->offset,
-			   item->data, item->len);
-		bury_if_lost(&s->vmm->devices[item->device]);
-		break;
+		return on_write(s, slot, item);
 	case WORK_ENDED:
 		on_ended(s, item->status);
 		break;
@@ -241,6 +281,17 @@ static void on_work(void *ctx, uint32_t slot, const struct work_item *item)
 		on_stopped(s, slot);
 		break;
 	}
+	return true;
+}
+
+static bool is_any_held(const struct server *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < RF_FENCE_DEVICES_MAX; i++)
+		if (s->held[i])
+			return true;
+	return false;
 }
 
 /* A stand-in waits for interrupts in a plain read, so somebody else must notice
@@ -252,7 +303,7 @@ static void check_standin(struct server *s)
 
 	if (s->vmm->kvm || !s->vmm->running || now == UINT64_MAX)
 		return;
-	if (now != s->last_progress)
+	if (now != s->last_progress || is_any_held(s))
 		s->idle_ticks = 0;
 	s->last_progress = now;
 	if (++s->idle_ticks < SERVE_STALL_TICKS)

@@ -9,6 +9,45 @@
  * things lie in this process leaks). What the device answers is judged by the
  * front-end.
  *
+ * A driver that reads Status 0 after a reset has its memory to itself. Mostly
+ * the device says so: it has answered that it stopped. One that does not answer
+ * may be stopped, or may wait for its disk, with a read of the guest's under way
+ * that lands in guest memory whenever it goes on:
+ *
+ *      device            we                      driver       if we went on
+ *      read begins
+ *      (hangs)                                   Status := 0
+ *                        no answer in 5 s: lost
+ *                        Status: 0               goes on, gives
+ *                                                the page to others
+ *      read ends in the page, which is others'
+ *
+ * Closing our end of its socket stops it no more than our asking did. Its end
+ * does, and of that only its parent can be sure, so the launcher is asked for
+ * it. The registers meanwhile stay as they are, with DEVICE_NEEDS_RESET:
+ *
+ *      device            we                      launcher     driver
+ *                                                             Status := 0
+ *                        lost; Status |= 0x40
+ *                        DEVICE_GONE ----------> kills it     (its vCPU waits,
+ *      dies                                      reaps it     others read the
+ *                                                             old Status|0x40)
+ *                        Status: 0 <------------ DEVICE_DEAD  goes on
+ *
+ * "Dead" is more than reaped: supervise.c tells what. DEVICE_DEAD may come
+ * before we notice anything, and is remembered: a reset after it is over at
+ * once, and so is every later one. Without the launcher (it died) it never
+ * comes, and neither is there a guest any more: serve.c ends us. Should the
+ * process not die, since it waits in the kernel for a disk that hangs, the
+ * reset is not over before the disk is. The same for QueueReset, which reads 1
+ * meanwhile.
+ *
+ * Why the vCPU waits, and does not poll: Linux's virtio-mmio driver (vm_reset)
+ * writes 0, reads nothing back and goes on. Held up is that vCPU alone, as by a
+ * disk's register that is slow to answer; no lock is held, so the others read
+ * and write what they like, and a driver that polls on another one sees 0 when
+ * it is true.
+ *
  * Side:    vmm; see vdev.h for which thread.
  * Owns:    the registers, call, err and configuration eventfds, the front-end,
  *          all of which vdev_setup.c makes.
@@ -132,13 +171,30 @@ static void stop_queue(struct vdev *d, uint16_t q)
 {
 	uint32_t base;
 
-	if (!d->lost && d->started & 1u << q)
-		(void)judge(d, "queue stop",
-			    rf_frontend_queue_stop(d->frontend, q, &base));
+	int rc;
+
+	if (!d->lost && d->started & 1u << q) {
+		rc = rf_frontend_queue_stop(d->frontend, q, &base);
+		/* Whatever the error: it did not say that it has stopped. */
+		if (judge(d, "queue stop", rc) < 0)
+			vdev_lost(d, rc);
+	}
 	d->started &= ~(1u << q);
 }
 
-static void on_reset(void *ctx)
+/* What a reset comes to: 0, or it waits for vdev_dead(). */
+static int settle(const struct vdev *d)
+{
+	if (!d->lost || d->dead)
+		return 0;
+	if (!rf_virtio_mmio_is_unsettled(&d->regs))
+		rf_log("device %u: the guest resets it and it does not answer; "
+		       "the reset waits for its end",
+		       d->index);
+	return -EINPROGRESS;
+}
+
+static int on_reset(void *ctx)
 {
 	struct vdev *d = ctx;
 	uint16_t q;
@@ -147,17 +203,20 @@ static void on_reset(void *ctx)
 	rf_log_refill();
 	for (q = 0; q < d->nr_queues; q++)
 		stop_queue(d, q);
-	if (d->lost)
-		return;
-	rc = rf_frontend_reset(d->frontend);
-	if (rc != -ENOTSUP)
-		(void)judge(d, "reset", rc);
+	if (!d->lost) {
+		rc = rf_frontend_reset(d->frontend);
+		if (rc != -ENOTSUP)
+			(void)judge(d, "reset", rc);
+	}
+	return settle(d);
 }
 
-/* A lost device touches nothing any more, or is the launcher's to end. */
-static void on_queue_stop(void *ctx, uint16_t q)
+static int on_queue_stop(void *ctx, uint16_t q)
 {
-	stop_queue(ctx, q);
+	struct vdev *d = ctx;
+
+	stop_queue(d, q);
+	return settle(d);
 }
 
 static int on_queue_start(void *ctx, uint16_t q)
@@ -282,6 +341,16 @@ void vdev_write(struct vdev *d, uint32_t offset, const void *data, uint32_t len)
 	pthread_mutex_unlock(&d->lock);
 }
 
+bool vdev_is_unsettled(struct vdev *d)
+{
+	bool unsettled;
+
+	pthread_mutex_lock(&d->lock);
+	unsettled = rf_virtio_mmio_is_unsettled(&d->regs);
+	pthread_mutex_unlock(&d->lock);
+	return unsettled;
+}
+
 void vdev_error(struct vdev *d, uint32_t queue)
 {
 	static struct rf_log_limit limit;
@@ -317,4 +386,12 @@ bool vdev_bury(struct vdev *d)
 	rf_virtio_mmio_needs_reset(&d->regs);
 	pthread_mutex_unlock(&d->lock);
 	return true;
+}
+
+void vdev_dead(struct vdev *d)
+{
+	d->dead = true;
+	pthread_mutex_lock(&d->lock);
+	rf_virtio_mmio_settled(&d->regs);
+	pthread_mutex_unlock(&d->lock);
 }

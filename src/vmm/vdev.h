@@ -7,7 +7,7 @@
  *   vdev_connect()     after it: vhost-user up to the registered doorbell
  *   vdev_seal()        the device needs nothing new any more
  *   vdev_read(), vdev_is_heavy(), vdev_write()   the guest's accesses
- *   vdev_error(), vdev_lost(), vdev_bury()                bad news
+ *   vdev_error(), vdev_lost(), vdev_bury(), vdev_dead()   bad news
  *
  * The registers are guarded by one lock. A vCPU thread holds it for accesses
  * that end in this process; those that need the device process are "heavy", go
@@ -66,7 +66,8 @@ struct vdev {
 	/* Main thread only. */
 	struct rf_frontend *frontend; /* NULL once buried */
 	uint32_t started;	      /* queues, a bit each */
-	int lost;		      /* 0, or why it is gone */
+	int lost;		      /* 0, or why it is no partner any more */
+	bool dead;		      /* the launcher says so: it is no more */
 	uint32_t config_bytes;
 	bool config_written; /* by the driver, since it was last read */
 };
@@ -94,6 +95,10 @@ bool vdev_is_heavy(uint32_t offset, uint32_t len);
 void vdev_write(struct vdev *d, uint32_t offset, const void *data,
 		uint32_t len);
 
+/* Does a reset that the guest asked for wait for the end of the process? Then
+ * the vCPU that wrote waits, too, until vdev_dead(). Main thread. */
+bool vdev_is_unsettled(struct vdev *d);
+
 /* The device met a lie of the guest's and said so on this queue. */
 void vdev_error(struct vdev *d, uint32_t queue);
 /* Its socket says that it is gone, or that it talks out of turn. */
@@ -101,6 +106,8 @@ void vdev_lost(struct vdev *d, int why);
 /* If it was lost (in whatever call): close it, set DEVICE_NEEDS_RESET, and
  * return true, once. */
 bool vdev_bury(struct vdev *d);
+/* It touches guest memory no more, whatever it was up to; a buried one. */
+void vdev_dead(struct vdev *d);
 
 /* Between vdev.c and vdev_setup.c. The first logs, and returns `rc`. */
 int vdev_complain(const struct vdev *d, const char *step, int rc);

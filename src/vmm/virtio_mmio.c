@@ -51,6 +51,8 @@ static void clear(struct rf_virtio_mmio *m)
 	m->took_unknown = false;
 	m->device_used = false;
 	m->config_moved = false;
+	m->resetting = false;
+	m->stopping = 0;
 	for (i = 0; i < m->nr_queues; i++)
 		mmio_queue_clear(&m->queues[i]);
 	regpage_show_selected(m);
@@ -143,11 +145,34 @@ void rf_virtio_mmio_config_changed(struct rf_virtio_mmio *m, const void *config)
 	interrupt_config(m);
 }
 
+void mmio_wait_for_device(struct rf_virtio_mmio *m)
+{
+	/* No interrupt: the driver that waits needs none to tell it. */
+	m->status |= RF_VIRTIO_STATUS_NEEDS_RESET;
+	regpage_show_status(m);
+}
+
 static void reset(struct rf_virtio_mmio *m)
 {
-	if (m->device_used)
-		m->ops->reset(m->ctx);
+	if (m->device_used && m->ops->reset(m->ctx) != 0) {
+		m->resetting = true;
+		mmio_wait_for_device(m);
+		return;
+	}
 	clear(m);
+}
+
+bool rf_virtio_mmio_is_unsettled(const struct rf_virtio_mmio *m)
+{
+	return m->resetting || m->stopping;
+}
+
+void rf_virtio_mmio_settled(struct rf_virtio_mmio *m)
+{
+	if (m->resetting)
+		clear(m);
+	else if (m->stopping)
+		mmio_queues_stopped(m);
 }
 
 static bool is_acceptable_features(const struct rf_virtio_mmio *m)

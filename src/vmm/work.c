@@ -3,9 +3,10 @@
  * work.c - what a vCPU thread may not do itself, handed to the main thread
  *
  * A slot belongs to its thread until `posted` is set, to main until `done` is
- * posted; nothing else orders them. The thread sets `posted` before it rings,
- * and main takes the bell before it looks at the slots, so a post that main
- * does not see rings after that look and wakes it again.
+ * posted, however long that takes; nothing else orders them. The thread sets
+ * `posted` before it rings, and main takes the bell before it looks at the
+ * slots, so a post that main does not see rings after that look and wakes it
+ * again.
  *
  * Side:    vmm, both kinds of thread.
  * Owns:    the slots. The eventfd is main's.
@@ -88,9 +89,14 @@ uint32_t work_serve(struct work *w, work_fn *fn, void *ctx)
 					      memory_order_acquire))
 			continue;
 		item = s->item;
-		fn(ctx, i, &item);
+		if (fn(ctx, i, &item))
+			work_answer(w, i);
 		served++;
-		latch_post(&s->done);
 	}
 	return served;
+}
+
+void work_answer(struct work *w, uint32_t slot)
+{
+	latch_post(&w->slots[slot].done);
 }

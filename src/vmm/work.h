@@ -9,7 +9,8 @@
  * any.
  *
  *   vCPU thread:  work_write(), work_end()
- *   main thread:  work_serve() when the eventfd says so
+ *   main thread:  work_serve() when the eventfd says so, and work_answer()
+ *                 for what could not be done at once
  */
 #ifndef RINGFENCE_VMM_WORK_H
 #define RINGFENCE_VMM_WORK_H
@@ -65,8 +66,12 @@ void work_end(struct work *w, uint32_t slot, enum work_kind kind,
 /* Sleep for ever, by futex alone. */
 _Noreturn void work_park(struct work *w, uint32_t slot);
 
-/* Do what is posted: fn gets a copy of each. Returns how many there were. */
-typedef void work_fn(void *ctx, uint32_t slot, const struct work_item *item);
+/* Do what is posted: fn gets a copy of each. False: it is not done yet, and the
+ * thread sleeps until work_answer(). Returns how many there were. */
+typedef bool work_fn(void *ctx, uint32_t slot, const struct work_item *item);
 uint32_t work_serve(struct work *w, work_fn *fn, void *ctx);
+
+/* It is done now. Once for each false. */
+void work_answer(struct work *w, uint32_t slot);
 
 #endif

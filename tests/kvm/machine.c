@@ -223,6 +223,8 @@ static void take_end(struct machine *m, const struct rf_fence_end *end)
 		if (end->pid == m->disks[i].pid) {
 			m->disks[i].ended = true;
 			m->disks[i].end = *end;
+			/* Its image is memory: no I/O outlives it. */
+			(void)!launch_send(m->control, LAUNCH_DEVICE_DEAD, i);
 		}
 	if (end->filter_killed)
 		note_kill(m, end);

@@ -37,9 +37,10 @@ static int on_driver_ok(void *ctx, uint64_t features)
 	return 0;
 }
 
-static void on_reset(void *ctx)
+static int on_reset(void *ctx)
 {
 	(void)ctx;
+	return 0;
 }
 
 static void on_notify(void *ctx, uint32_t value)

@@ -235,7 +235,7 @@ static const struct act acts[] = {
 	PASSES("trace-continue", IN_LAUNCHER, SYS_ptrace, PTRACE_CONT, 1, 0, 0),
 	PASSES("pidfd-kill", IN_LAUNCHER, SYS_pidfd_send_signal, 32, SIGKILL,
 		0, 0),
-	PASSES("poll", IN_LAUNCHER, SYS_poll, 0, 3, 0),
+	PASSES("poll", IN_LAUNCHER, SYS_poll, 0, 19, 0),
 	PASSES("restart", IN_LAUNCHER, SYS_restart_syscall, 0),
 };
 /* clang-format on */

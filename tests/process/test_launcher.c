@@ -392,13 +392,14 @@ START_TEST(the_launcher_is_confined_while_the_guest_runs)
 	read_proc(rig.pid, "status", text, sizeof(text));
 	ck_assert_ptr_nonnull(strstr(text, "Seccomp:\t2"));
 	ck_assert_ptr_nonnull(strstr(text, "NoNewPrivs:\t1"));
-	/* Socket to the vCPU process, signals, two pidfds: no more. */
+	/* Socket to the vCPU process, signals, the disk's lifeline, two pidfds:
+	 * no more. */
 	for (fd = 3; fd < 1024; fd++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", rig.pid,
 			       fd);
 		is_there = readlink(path, text, sizeof(text)) >= 0;
-		ck_assert_msg(is_there == (fd == 3 || fd == 4 || fd == 32 ||
-					   fd == 33),
+		ck_assert_msg(is_there == (fd == 3 || fd == 4 || fd == 11 ||
+					   fd == 32 || fd == 33),
 			      "descriptor %d", fd);
 	}
 	ck_assert_int_eq(kill(rig.pid, SIGTERM), 0);

@@ -14,12 +14,13 @@ static int on_driver_ok(void *ctx, uint64_t features)
 	return d->answer;
 }
 
-static void on_reset(void *ctx)
+static int on_reset(void *ctx)
 {
 	struct device *d = ctx;
 
 	d->resets++;
 	d->status_at_reset = d->page.status;
+	return d->end_unsure;
 }
 
 static void on_notify(void *ctx, uint32_t value)
@@ -50,13 +51,14 @@ static void on_interrupt(void *ctx)
 	d->interrupt_status_at_interrupt = d->page.interrupt_status;
 }
 
-static void on_queue_stop(void *ctx, uint16_t queue)
+static int on_queue_stop(void *ctx, uint16_t queue)
 {
 	struct device *d = ctx;
 
 	d->queue_stops++;
 	d->queue = queue;
 	d->reset_at_stop = d->page.queue_reset;
+	return d->end_unsure;
 }
 
 static int on_queue_start(void *ctx, uint16_t queue)

@@ -69,7 +69,8 @@ struct device {
 	uint32_t status_at_reset; /* what the page showed during the reset */
 	uint32_t interrupt_status_at_start;
 	uint32_t interrupt_status_at_interrupt;
-	int answer; /* of driver_ok, queue_start and config_write */
+	int answer;	/* of driver_ok, queue_start and config_write */
+	int end_unsure; /* answer of reset and queue_stop */
 	int queue_stops, queue_starts;
 	uint16_t queue;		/* the last of either */
 	uint32_t reset_at_stop; /* what the page showed meanwhile */

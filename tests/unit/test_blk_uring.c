@@ -2,13 +2,14 @@
  *
  * test_blk_uring.c - what the ring of a block device can be made to do by
  * somebody who has taken the process over: nothing but its four operations on
- * its one file
+ * its one file; its lifeline is none to speak through
  *
  * The engine's source is part of this file: the ring is its own, and there is
  * no other way to it. Each test stands where the sealed process does: the ring
  * enabled, the last filter loaded.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,19 +54,27 @@ void blk_queue_wake(struct blk *blk)
 static char page[4096];
 static struct iovec vec = { page, sizeof(page) };
 
+static int lifeline[2];
+
 /* The image at its place, and a secret beside it. */
 static void set_up(void)
 {
 	/* Most real file systems know RWF_NOWAIT, tmpfs does not. */
-	int image = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	int other = memfd_create("other", MFD_CLOEXEC);
+	int image, other;
 
+	/* First, for it may stand where another belongs. */
+	ck_assert_int_eq(rf_fd_move(rf_fd_take(&lifeline[0]), RF_FD_LIFELINE),
+			 0);
+	image = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	other = memfd_create("other", MFD_CLOEXEC);
 	ck_assert_int_ge(image, 0);
 	ck_assert_int_ge(other, 0);
 	ck_assert_int_eq(ftruncate(image, 1 << 20), 0);
 	ck_assert_int_eq(rf_fd_move(other, RF_FD_LIMITS), 0);
 	ck_assert_int_eq(rf_fd_move(image, RF_FD_BACKING), 0);
-	ck_assert_int_eq(blk_uring_init(false), 0);
+	ck_assert_int_eq(blk_uring_init(false, RF_FD_LIFELINE), 0);
+	/* As the fence does. */
+	(void)close(RF_FD_LIFELINE);
 }
 
 static int result_of(void)
@@ -132,7 +141,19 @@ static void prep_cancel(struct io_uring_sqe *sqe)
 
 static void prep_no_such_index(struct io_uring_sqe *sqe)
 {
-	io_uring_prep_readv(sqe, 1, &vec, 1, 0);
+	io_uring_prep_readv(sqe, 2, &vec, 1, 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void prep_write_lifeline(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_writev(sqe, 1, &vec, 1, 0);
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void prep_punch_lifeline(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_fallocate(sqe, 1, 0, 0, 4096);
 	sqe->flags |= IOSQE_FIXED_FILE;
 }
 
@@ -176,6 +197,8 @@ static const struct {
 	{ "another fixed file", prep_update_files, -EACCES },
 	{ "cancel", prep_cancel, -EACCES },
 	{ "an index that is none", prep_no_such_index, -EBADF },
+	{ "a byte for the launcher", prep_write_lifeline, -EBADF },
+	{ "room for some", prep_punch_lifeline, -EBADF },
 	{ "read", prep_read, 4096 },
 	{ "write", prep_write, 4096 },
 	{ "flush", prep_fsync, 0 },
@@ -197,6 +220,7 @@ static int in_child(void (*act)(int), int arg)
 	int status;
 
 	(void)fflush(stdout);
+	ck_assert_int_eq(pipe2(lifeline, O_CLOEXEC), 0);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
@@ -205,6 +229,8 @@ static int in_child(void (*act)(int), int arg)
 		act(arg);
 		_exit(0);
 	}
+	close(lifeline[0]);
+	close(lifeline[1]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	return status;
 }
@@ -228,6 +254,35 @@ START_TEST(the_ring_does_its_four_operations_on_its_one_file)
 		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
 			      "%s: 0x%x", entries[i].name, (unsigned)status);
 	}
+}
+END_TEST
+
+/* That a request under way holds it as well takes a disk that hangs:
+ * tests/process/test_hung_disk.c. */
+START_TEST(the_ring_keeps_the_lifeline_until_its_end)
+{
+	struct pollfd line;
+	pid_t pid;
+	int status;
+
+	ck_assert_int_eq(pipe2(lifeline, O_CLOEXEC), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		set_up();
+		seal();
+		/* No call that the filter lets pass closes it. */
+		for (;;)
+			(void)rf_clock_ns();
+	}
+	rf_fd_close(&lifeline[0]);
+	line = (struct pollfd){ .fd = lifeline[1] };
+	ck_assert_int_eq(poll(&line, 1, 300), 0);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	ck_assert_int_eq(poll(&line, 1, 20000), 1);
+	ck_assert_int_eq(line.revents, POLLERR);
 }
 END_TEST
 
@@ -329,6 +384,7 @@ int main(void)
 	const TTest *const tests[] = {
 		the_ring_does_its_four_operations_on_its_one_file,
 		nothing_read_at_once_is_asked_of_the_ring,
+		the_ring_keeps_the_lifeline_until_its_end,
 #ifndef RF_SANITIZED
 		nothing_is_registered_and_no_ring_is_made_any_more,
 #endif

@@ -363,11 +363,12 @@ static void *leave(void *arg)
 	return NULL;
 }
 
-static void take_end(void *ctx, uint32_t slot, const struct work_item *item)
+static bool take_end(void *ctx, uint32_t slot, const struct work_item *item)
 {
 	ck_assert_uint_eq(slot, 1);
 	ck_assert_int_eq(item->kind, WORK_ENDED);
 	*(uint32_t *)ctx = item->status;
+	return true;
 }
 
 /* Main's answer to the post must not let the thread go on. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
  *
- * test_launch_proto.c - four messages, each of one length, and nothing else
+ * test_launch_proto.c - six messages, each of one length, and nothing else
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,8 @@ START_TEST(each_message_arrives_as_it_was_sent)
 		{ LAUNCH_ENDED, 0 },
 		{ LAUNCH_ENDED, 255 },
 		{ LAUNCH_DEVICE_GONE, RF_FENCE_DEVICES_MAX - 1 },
+		{ LAUNCH_DEVICE_DEAD, 0 },
+		{ LAUNCH_DEVICE_DEAD, RF_FENCE_DEVICES_MAX - 1 },
 	};
 	size_t i;
 
@@ -67,7 +69,8 @@ START_TEST(messages_out_of_the_table_are_neither_sent_nor_taken)
 		{ LAUNCH_PREPARED, 1 },
 		{ LAUNCH_ENDED, 256 },
 		{ LAUNCH_DEVICE_GONE, RF_FENCE_DEVICES_MAX },
-		{ LAUNCH_PREPARED + 1, 0 },
+		{ LAUNCH_DEVICE_DEAD, RF_FENCE_DEVICES_MAX },
+		{ LAUNCH_DEVICE_DEAD + 1, 0 },
 		{ UINT32_MAX, 0 },
 	};
 	size_t i;

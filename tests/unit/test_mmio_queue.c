@@ -256,6 +256,58 @@ START_TEST(queue_is_reset_by_itself_and_set_up_anew)
 }
 END_TEST
 
+START_TEST(queue_reset_that_nobody_is_sure_of_reads_1)
+{
+	struct device d;
+
+	run_with_reset(&d);
+	d.end_unsure = -EINPROGRESS;
+	put(&d, QUEUE_SEL, 2);
+	put(&d, QUEUE_RESET, 1);
+	ck_assert_int_eq(d.queue_stops, 1);
+	ck_assert(rf_virtio_mmio_is_unsettled(&d.m));
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 1);
+	ck_assert_uint_eq(get(&d, QUEUE_READY), 1);
+	ck_assert_uint_eq(get(&d, STATUS), 15 | BROKEN);
+	/* It is that queue's affair, whichever is selected. */
+	put(&d, QUEUE_SEL, 0);
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 0);
+	assert_refused(&d, QUEUE_RESET, 1);
+	put(&d, QUEUE_SEL, UINT32_MAX);
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 0);
+	put(&d, QUEUE_SEL, 2);
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 1);
+	assert_refused(&d, QUEUE_RESET, 1);
+	assert_refused(&d, QUEUE_NUM, 16);
+	rf_virtio_mmio_settled(&d.m);
+	ck_assert(!rf_virtio_mmio_is_unsettled(&d.m));
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 0);
+	ck_assert_uint_eq(get(&d, QUEUE_READY), 0);
+	ck_assert(d.m.queues[0].ready);
+	ck_assert_uint_eq(get(&d, STATUS), 15 | BROKEN);
+	assert_refused(&d, QUEUE_NUM, 16);
+}
+END_TEST
+
+START_TEST(device_reset_waits_for_the_same_as_its_queues)
+{
+	struct device d;
+
+	run_with_reset(&d);
+	d.end_unsure = -EINPROGRESS;
+	put(&d, QUEUE_SEL, 2);
+	put(&d, QUEUE_RESET, 1);
+	put(&d, STATUS, 0);
+	ck_assert_uint_eq(get(&d, STATUS), 15 | BROKEN);
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 1);
+	rf_virtio_mmio_settled(&d.m);
+	ck_assert_uint_eq(get(&d, STATUS), 0);
+	put(&d, QUEUE_SEL, 2);
+	ck_assert_uint_eq(get(&d, QUEUE_RESET), 0);
+	ck_assert(!rf_virtio_mmio_is_unsettled(&d.m));
+}
+END_TEST
+
 START_TEST(queue_reset_out_of_turn_is_refused)
 {
 	struct device d;
@@ -321,6 +373,8 @@ int main(void)
 		packed_queue_has_small_areas,
 		packed_queue_is_of_any_size,
 		queue_is_reset_by_itself_and_set_up_anew,
+		queue_reset_that_nobody_is_sure_of_reads_1,
+		device_reset_waits_for_the_same_as_its_queues,
 		queue_reset_out_of_turn_is_refused,
 		queue_that_does_not_start_again_needs_a_reset,
 	};

@@ -44,6 +44,12 @@ static int refuse_start(void *ctx, uint64_t features)
 	return -EIO;
 }
 
+static int stop_at_once(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
 static void do_nothing(void *ctx)
 {
 	(void)ctx;
@@ -57,7 +63,7 @@ static void ignore(void *ctx, uint32_t value)
 
 static const struct rf_virtio_mmio_ops no_ops = {
 	.driver_ok = refuse_start,
-	.reset = do_nothing,
+	.reset = stop_at_once,
 	.notify = ignore,
 	.interrupt = do_nothing,
 };
@@ -317,6 +323,136 @@ START_TEST(a_device_that_talks_out_of_turn_is_left)
 }
 END_TEST
 
+/* A reset of a device that has been started and does not answer. */
+static int never_stop(void *ctx)
+{
+	return ((struct vdev *)ctx)->dead ? 0 : -EINPROGRESS;
+}
+
+static int start_at_once(void *ctx, uint64_t features)
+{
+	(void)ctx;
+	(void)features;
+	return 0;
+}
+
+static const struct rf_virtio_mmio_ops hung_ops = {
+	.driver_ok = start_at_once,
+	.reset = never_stop,
+	.notify = ignore,
+	.interrupt = do_nothing,
+};
+
+static _Atomic int resets; /* that the guest takes for done */
+
+static void write_status(uint32_t value)
+{
+	ck_assert_int_eq(work_write(&vmm.work, 0, 0, 0x70, &value, 4), 0);
+}
+
+static void *reset_it(void *arg)
+{
+	const uint32_t one = 1, version_1 = 1;
+	struct vdev *d = &vmm.devices[0];
+
+	latch_wait(&vmm.vcpus[0].go);
+	write_status(1);
+	write_status(3);
+	vdev_write(d, 0x24, &one, 4);
+	vdev_write(d, 0x20, &version_1, 4);
+	write_status(11);
+	write_status(15);
+	ck_assert_uint_eq(d->page.status, 15);
+	write_status(0);
+	resets++;
+	ck_assert_uint_eq(d->page.status, 0);
+	work_end(&vmm.work, 0, WORK_ENDED, 37);
+	return arg;
+}
+
+static void setup_hung(pthread_t *vcpu)
+{
+	setup(true);
+	vmm.devices[0].regs.ops = &hung_ops;
+	vmm.devices[0].regs.ctx = &vmm.devices[0];
+	resets = 0;
+	ck_assert_int_eq(pthread_create(vcpu, NULL, reset_it, NULL), 0);
+	tell(LAUNCH_GO);
+}
+
+static void *tell_dead_late(void *arg)
+{
+	uint32_t status;
+
+	is_told(LAUNCH_READY, RF_DOORBELL_EXIT);
+	(void)usleep(300000);
+	/* The others may look, by page or by exit. */
+	vdev_read(&vmm.devices[0], 0x70, &status, 4);
+	ck_assert_uint_eq(status, 15 | RF_VIRTIO_STATUS_NEEDS_RESET);
+	ck_assert_uint_eq(vmm.devices[0].page.status, status);
+	ck_assert_int_eq(resets, 0);
+	ck_assert_int_eq(launch_send(launcher, LAUNCH_DEVICE_DEAD, 0), 0);
+	return arg;
+}
+
+START_TEST(a_vcpu_that_resets_what_hangs_waits_for_its_death)
+{
+	pthread_t threads[2];
+
+	setup_hung(&threads[0]);
+	ck_assert_int_eq(
+		pthread_create(&threads[1], NULL, tell_dead_late, NULL), 0);
+	ck_assert_int_eq(serve_run(&vmm), 0);
+	ck_assert_int_eq(pthread_join(threads[0], NULL), 0);
+	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
+	ck_assert_int_eq(resets, 1);
+	/* Nobody had noticed: it is buried with that. */
+	is_told(LAUNCH_DEVICE_GONE, 0);
+	is_told(LAUNCH_ENDED, 37);
+	ck_assert_ptr_null(vmm.devices[0].frontend);
+}
+END_TEST
+
+static void *leave_it_alone(void *arg)
+{
+	is_told(LAUNCH_READY, RF_DOORBELL_EXIT);
+	(void)usleep(100000);
+	(void)close(launcher);
+	return arg;
+}
+
+START_TEST(a_vcpu_that_waits_does_not_outlive_the_launcher)
+{
+	pthread_t threads[2];
+
+	setup_hung(&threads[0]);
+	ck_assert_int_eq(
+		pthread_create(&threads[1], NULL, leave_it_alone, NULL), 0);
+	ck_assert_int_eq(serve_run(&vmm), 1);
+	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
+	ck_assert_int_eq(resets, 0);
+	ck_assert_uint_eq(vmm.devices[0].page.status, 15 | 64);
+	(void)pthread_detach(threads[0]);
+}
+END_TEST
+
+START_TEST(nobody_dies_twice_nor_who_is_not_there)
+{
+	setup(true);
+	ck_assert_int_eq(launch_send(launcher, LAUNCH_DEVICE_DEAD, 1), 0);
+	ck_assert_int_eq(serve_run(&vmm), 1);
+	is_logged("makes no sense here");
+	setup(true);
+	/* Before GO as well. */
+	ck_assert_int_eq(launch_send(launcher, LAUNCH_DEVICE_DEAD, 0), 0);
+	ck_assert_int_eq(launch_send(launcher, LAUNCH_DEVICE_DEAD, 0), 0);
+	ck_assert_int_eq(serve_run(&vmm), 1);
+	is_told(LAUNCH_READY, RF_DOORBELL_EXIT);
+	is_told(LAUNCH_DEVICE_GONE, 0);
+	is_logged("makes no sense here");
+}
+END_TEST
+
 /* 75 ticks without an interrupt. */
 START_TEST(a_stand_in_that_gets_nowhere_is_ended)
 {
@@ -361,6 +497,9 @@ int main(void)
 		a_launcher_that_makes_no_sense_is_left,
 		a_device_that_vanishes_is_told_once_and_the_guest_goes_on,
 		a_device_that_talks_out_of_turn_is_left,
+		a_vcpu_that_resets_what_hangs_waits_for_its_death,
+		a_vcpu_that_waits_does_not_outlive_the_launcher,
+		nobody_dies_twice_nor_who_is_not_there,
 		a_stand_in_that_gets_nowhere_is_ended,
 		a_guest_of_kvms_may_idle,
 	};

@@ -152,6 +152,7 @@ static void setup(enum vm_phase phase)
 	for (i = 0; i < PROCS; i++) {
 		vm.procs[i].pid = PID(i);
 		vm.procs[i].pidfd = PIDFD(i);
+		vm.procs[i].lifeline = -1;
 		vm.procs[i].alive = true;
 		vm.procs[i].traced = true;
 		(void)snprintf(vm.procs[i].name, sizeof(vm.procs[i].name),
@@ -384,6 +385,7 @@ static const struct {
 	{ VM_RUNNING, { { LAUNCH_PREPARED, 0 } }, "out of its order" },
 	{ VM_STARTING, { { LAUNCH_PREPARED, 1 } }, "no message of ours" },
 	{ VM_STARTING, { { LAUNCH_GO, 0 } }, "out of its order" },
+	{ VM_RUNNING, { { LAUNCH_DEVICE_DEAD, 0 } }, "out of its order" },
 	{ VM_STARTING, { { LAUNCH_DEVICE_GONE, 2 } }, "out of its order" },
 	{ VM_STARTING, { { LAUNCH_DEVICE_GONE, 15 } }, "out of its order" },
 	{ VM_RUNNING, { { LAUNCH_READY, 0 } }, "out of its order" },
@@ -610,6 +612,158 @@ START_TEST(a_device_that_leaves_alone_is_told_a_little_later)
 }
 END_TEST
 
+static int lifelines[DEVICES]; /* the devices' ends */
+
+static void setup_lifelines(void)
+{
+	uint32_t i;
+	int fds[2];
+
+	setup(VM_RUNNING);
+	vm.keep_on_device_death = true;
+	for (i = 0; i < DEVICES; i++) {
+		ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+		lifelines[i] = fds[0];
+		vm.procs[1 + i].lifeline = fds[1];
+	}
+}
+
+/* What the vCPU process hears: GO, then these deaths, then no more. */
+static void hears(uint32_t dead)
+{
+	struct launch_msg msg;
+	uint32_t heard = 0;
+
+	ck_assert_int_eq(__real_launch_recv(vmm_end, &msg), 0);
+	ck_assert_uint_eq(msg.type, LAUNCH_GO);
+	while (__real_launch_recv(vmm_end, &msg) == 0) {
+		ck_assert_uint_eq(msg.type, LAUNCH_DEVICE_DEAD);
+		ck_assert_uint_eq(heard & 1u << msg.value, 0);
+		heard |= 1u << msg.value;
+	}
+	ck_assert_uint_eq(heard, dead);
+}
+
+static bool let_last_io_end(unsigned nth)
+{
+	struct launch_msg msg;
+
+	switch (nth) {
+	case 0:
+		die(2, false, SIGSEGV);
+		return true;
+	case 1: /* reaped; not over */
+		ck_assert(!vm.procs[2].alive);
+		ck_assert_int_eq(__real_launch_recv(vmm_end, &msg), 0);
+		ck_assert_uint_eq(msg.type, LAUNCH_GO);
+		ck_assert_int_eq(__real_launch_recv(vmm_end, &msg), -EAGAIN);
+		rf_fd_close(&lifelines[1]);
+		return true;
+	case 2:
+		ck_assert_int_eq(__real_launch_recv(vmm_end, &msg), 0);
+		ck_assert_uint_eq(msg.type, LAUNCH_DEVICE_DEAD);
+		ck_assert_uint_eq(msg.value, 1);
+		/* Alive: what it does with its lifeline is of no account. */
+		rf_fd_close(&lifelines[0]);
+		tell(LAUNCH_ENDED, 5);
+		return true;
+	case 3:
+		die(0, true, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+START_TEST(a_device_is_dead_when_its_last_io_is_over)
+{
+	struct launch_msg msg;
+
+	setup_lifelines();
+	idle = let_last_io_end;
+	vm_run(&vm);
+	ck_assert_int_eq(__real_launch_recv(vmm_end, &msg), -EPIPE);
+	ck_assert_int_eq(vm_status(&vm), 5);
+	ck_assert_int_eq(vm.procs[1].lifeline, -1);
+	ck_assert_int_eq(vm.procs[2].lifeline, -1);
+	all_are_gone();
+}
+END_TEST
+
+static bool hang(unsigned nth)
+{
+	switch (nth) {
+	case 0:
+		/* It has none open, as one without an io_uring. */
+		rf_fd_close(&lifelines[0]);
+		tell(LAUNCH_DEVICE_GONE, 0);
+		return true;
+	case 1: /* its time is not up */
+		ck_assert(!play.killed[1]);
+		return false;
+	case 2: /* killed, reaped, told */
+		ck_assert(play.killed[1]);
+		tell(LAUNCH_ENDED, 5);
+		return true;
+	case 3:
+		die(0, true, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+START_TEST(a_device_that_hangs_is_killed_and_its_death_told)
+{
+	setup_lifelines();
+	idle = hang;
+	vm_run(&vm);
+	is_said("blk[0] (pid 101): serves nobody any more\n");
+	is_said("blk[0]: the guest runs on without it\n");
+	ck_assert_uint_ge(play.now, 3 * SECOND);
+	hears(1);
+	ck_assert_int_eq(vm_status(&vm), 5);
+	all_are_gone();
+}
+END_TEST
+
+/* Whose VM ends with it, hears nothing: Status is never 0 there. */
+START_TEST(no_death_is_told_where_all_ends)
+{
+	setup_lifelines();
+	vm.keep_on_device_death = false;
+	rf_fd_close(&lifelines[0]);
+	tell(LAUNCH_DEVICE_GONE, 0);
+	vm_run(&vm);
+	ck_assert(play.killed[0] && play.killed[1]);
+	hears(0);
+	ck_assert_int_eq(vm_status(&vm), SAY_FAILED);
+	all_are_gone();
+}
+END_TEST
+
+static bool fill_socket(unsigned nth)
+{
+	if (nth)
+		return false;
+	while (launch_send(vm.control, LAUNCH_GO, 0) == 0)
+		;
+	rf_fd_close(&lifelines[0]);
+	die(1, false, SIGSEGV);
+	return true;
+}
+
+START_TEST(who_does_not_hear_of_a_death_is_ended)
+{
+	setup_lifelines();
+	idle = fill_socket;
+	vm_run(&vm);
+	is_said("vmm: cannot be told that blk[0] is dead (EAGAIN)\n");
+	ck_assert_int_eq(vm_status(&vm), SAY_FAILED);
+	all_are_gone();
+}
+END_TEST
+
 /* A page of limits, changed by a request while the guest runs; a flood of them
  * does not keep the loop from its signals. */
 START_TEST(requests_are_served_between_other_things)
@@ -657,6 +811,10 @@ int main(void)
 		one_that_closes_its_socket_and_lives_is_ended,
 		a_device_that_serves_nobody_is_ended,
 		a_device_that_leaves_alone_is_told_a_little_later,
+		a_device_is_dead_when_its_last_io_is_over,
+		a_device_that_hangs_is_killed_and_its_death_told,
+		no_death_is_told_where_all_ends,
+		who_does_not_hear_of_a_death_is_ended,
 		requests_are_served_between_other_things,
 	};
 

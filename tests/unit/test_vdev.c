@@ -41,6 +41,7 @@ static struct backend {
 	uint32_t config_bytes;
 	uint32_t refuse;   /* answer "no" to this request */
 	uint32_t close_at; /* hang up at this request */
+	uint32_t hang_at;  /* never answer this one, nor any other */
 	/* What came; read after the join, or after an answer. */
 	uint32_t count[64];
 	uint64_t last_status;
@@ -142,6 +143,8 @@ static void *serve(void *arg)
 		if (msg.header.request == backend.close_at)
 			break;
 		msg.nr_fds = 0;
+		if (backend.hang_at && msg.header.request == backend.hang_at)
+			continue;
 		answer(&msg);
 	}
 	rf_fd_close(&backend.sock);
@@ -417,12 +420,68 @@ START_TEST(a_back_end_that_hangs_up_at_a_queue_reset_is_buried)
 	ck_assert_int_eq(connect_it(), 0);
 	drive_with(BIT(32) | BIT(40));
 	put(REG(queue_reset), 1);
-	/* The driver is not left waiting. */
-	ck_assert_uint_eq(get(REG(queue_reset)), 0);
+	/* It closed its socket; its process may live. */
+	ck_assert_uint_eq(get(REG(queue_reset)), 1);
+	ck_assert(vdev_is_unsettled(&dev));
 	ck_assert(vdev_bury(&dev));
+	ck_assert(needs_reset());
+	vdev_dead(&dev);
+	ck_assert(!vdev_is_unsettled(&dev));
+	ck_assert_uint_eq(get(REG(queue_reset)), 0);
 	ck_assert(needs_reset());
 	set_up_queue(8);
 	ck_assert_uint_eq(get(REG(queue_ready)), 0);
+	finish();
+}
+END_TEST
+
+/* Five seconds each, for that is how long an answer is waited for. */
+START_TEST(a_reset_waits_for_the_end_of_a_back_end_that_hangs)
+{
+	static const uint32_t hangs[] = { VHOST_USER_GET_VRING_BASE,
+					  VHOST_USER_RESET_DEVICE };
+	size_t i;
+
+	for (i = 0; i < RF_ARRAY_LEN(hangs); i++) {
+		prepare();
+		ck_assert_int_eq(connect_it(), 0);
+		drive();
+		backend.hang_at = hangs[i];
+		put(REG(status), 0);
+		ck_assert_uint_eq(get(REG(status)), 15 | 64);
+		ck_assert_uint_eq(dev.page.status, 15 | 64);
+		ck_assert_int_eq(dev.lost, -ETIMEDOUT);
+		ck_assert(vdev_bury(&dev));
+		/* As often as it likes. */
+		put(REG(status), 0);
+		ck_assert_uint_eq(get(REG(status)), 15 | 64);
+		ck_assert(vdev_is_unsettled(&dev));
+		vdev_dead(&dev);
+		ck_assert(!vdev_is_unsettled(&dev));
+		ck_assert_uint_eq(get(REG(status)), 0);
+		/* From now on that is known. */
+		drive();
+		ck_assert(needs_reset());
+		put(REG(status), 0);
+		ck_assert_uint_eq(get(REG(status)), 0);
+		finish();
+	}
+}
+END_TEST
+
+/* The launcher heard of it first. */
+START_TEST(a_reset_of_a_dead_device_waits_for_nothing)
+{
+	prepare();
+	ck_assert_int_eq(connect_it(), 0);
+	drive();
+	vdev_lost(&dev, -EPIPE);
+	ck_assert(vdev_bury(&dev));
+	vdev_dead(&dev);
+	ck_assert_uint_eq(get(REG(status)), 15 | 64);
+	put(REG(status), 0);
+	ck_assert_uint_eq(get(REG(status)), 0);
+	ck_assert(!vdev_is_unsettled(&dev));
 	finish();
 }
 END_TEST
@@ -559,6 +618,7 @@ START_TEST(a_back_end_that_hangs_up_is_buried_once)
 	ck_assert(!vdev_bury(&dev));
 	ck_assert_int_eq(fcntl(RF_FD_DEVICES, F_GETFD), -1);
 	/* The driver may go on trying for ever. */
+	vdev_dead(&dev);
 	put(REG(status), 0);
 	drive();
 	ck_assert(needs_reset());
@@ -634,6 +694,8 @@ int main(void)
 		a_queue_stops_and_starts_by_itself,
 		a_stock_back_end_gets_its_eventfds_with_the_queue,
 		a_back_end_that_hangs_up_at_a_queue_reset_is_buried,
+		a_reset_waits_for_the_end_of_a_back_end_that_hangs,
+		a_reset_of_a_dead_device_waits_for_nothing,
 		a_queue_that_is_refused_anew_asks_for_a_reset,
 		eight_queues_are_all_there_is,
 		a_reset_shows_the_configuration_of_the_device,

@@ -359,6 +359,66 @@ START_TEST(reset_clears_everything_the_driver_did)
 }
 END_TEST
 
+/* Read by page and by exit alike. */
+static void expect_status(struct device *d, uint32_t status)
+{
+	ck_assert_uint_eq(d->page.status, status);
+	ck_assert_uint_eq(get(d, STATUS), status);
+}
+
+START_TEST(reset_that_nobody_is_sure_of_leaves_status_as_it_was)
+{
+	struct device d;
+
+	setup(&d);
+	run(&d);
+	d.end_unsure = -EINPROGRESS;
+	put(&d, STATUS, 0);
+	ck_assert_int_eq(d.resets, 1);
+	expect_status(&d, 15 | BROKEN);
+	ck_assert(rf_virtio_mmio_is_unsettled(&d.m));
+	/* The driver waits already. */
+	ck_assert_int_eq(d.interrupts, 0);
+	/* Nothing that the driver does meanwhile gets it further. */
+	put(&d, STATUS, 0);
+	expect_status(&d, 15 | BROKEN);
+	assert_refused(&d, QUEUE_NOTIFY, 0);
+	assert_refused(&d, QUEUE_READY, 0);
+	assert_refused(&d, QUEUE_RESET, 1);
+	assert_refused(&d, CONFIG, 1);
+	rf_virtio_mmio_needs_reset(&d.m);
+	ck_assert_int_eq(d.interrupts, 0);
+	put(&d, STATUS, 15 | FAILED);
+	ck_assert_uint_ne(get(&d, STATUS), 0);
+	ck_assert(d.m.queues[0].ready);
+	rf_virtio_mmio_settled(&d.m);
+	expect_status(&d, 0);
+	ck_assert(!rf_virtio_mmio_is_unsettled(&d.m));
+	ck_assert(!d.m.queues[0].ready);
+	ck_assert_uint_eq(get(&d, INTERRUPT_STATUS), 0);
+	/* It is as good as new. */
+	d.end_unsure = 0;
+	run(&d);
+	expect_status(&d, 15);
+	put(&d, STATUS, 0);
+	expect_status(&d, 0);
+}
+END_TEST
+
+START_TEST(where_nothing_waits_nothing_is_settled)
+{
+	struct rf_virtio_mmio before;
+	struct device d;
+
+	setup(&d);
+	run(&d);
+	before = d.m;
+	rf_virtio_mmio_settled(&d.m);
+	ck_assert_mem_eq(&d.m, &before, sizeof(before));
+	expect_status(&d, 15);
+}
+END_TEST
+
 START_TEST(device_that_was_never_used_is_not_reset)
 {
 	struct device d;
@@ -725,6 +785,8 @@ int main(void)
 		device_that_breaks_early_is_not_started,
 		driver_that_failed_starts_nothing_without_a_reset,
 		reset_clears_everything_the_driver_did,
+		reset_that_nobody_is_sure_of_leaves_status_as_it_was,
+		where_nothing_waits_nothing_is_settled,
 		device_that_was_never_used_is_not_reset,
 		used_buffer_bit_stays_while_the_driver_runs,
 		configuration_change_is_told_until_acknowledged,

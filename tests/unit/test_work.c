@@ -49,7 +49,7 @@ struct tally {
 	uint32_t wrong;
 };
 
-static void count(void *ctx, uint32_t slot, const struct work_item *item)
+static bool count(void *ctx, uint32_t slot, const struct work_item *item)
 {
 	struct tally *t = ctx;
 	uint32_t value;
@@ -57,12 +57,13 @@ static void count(void *ctx, uint32_t slot, const struct work_item *item)
 	if (item->kind == WORK_ENDED) {
 		t->ended++;
 		t->wrong += item->status != slot;
-		return;
+		return true;
 	}
 	memcpy(&value, item->data, sizeof(value));
 	t->wrong += item->device != slot || item->offset != cells[slot] ||
 		    item->len != 4 || value != cells[slot];
 	cells[slot]++;
+	return true;
 }
 
 START_TEST(work_of_many_threads_is_done_in_order)
@@ -92,12 +93,13 @@ START_TEST(work_of_many_threads_is_done_in_order)
 }
 END_TEST
 
-static void refuse(void *ctx, uint32_t slot, const struct work_item *item)
+static bool refuse(void *ctx, uint32_t slot, const struct work_item *item)
 {
 	(void)ctx;
 	(void)slot;
 	(void)item;
 	ck_abort_msg("there was nothing to do");
+	return true;
 }
 
 START_TEST(looking_for_nothing_finds_nothing)
@@ -106,6 +108,55 @@ START_TEST(looking_for_nothing_finds_nothing)
 	ck_assert_uint_eq(work_serve(&work, refuse, NULL), 0);
 	ck_assert_int_eq(rf_eventfd_signal(event), 0);
 	ck_assert_uint_eq(work_serve(&work, refuse, NULL), 0);
+}
+END_TEST
+
+static bool put_off(void *ctx, uint32_t slot, const struct work_item *item)
+{
+	(void)item;
+	*(uint32_t *)ctx |= 1u << slot;
+	return false;
+}
+
+static _Atomic uint32_t came_back;
+
+static void *write_once(void *arg)
+{
+	const uint32_t slot = (uint32_t)(uintptr_t)arg;
+
+	if (work_write(&work, slot, 0, 0, &slot, sizeof(slot)) < 0)
+		return arg;
+	came_back |= 1u << slot;
+	return NULL;
+}
+
+START_TEST(who_is_put_off_sleeps_until_the_answer)
+{
+	pthread_t threads[2];
+	uint32_t waiting = 0;
+	uintptr_t i;
+
+	setup(2);
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, write_once,
+						(void *)i),
+				 0);
+	while (waiting != 3) {
+		struct pollfd wait = { .fd = event, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&wait, 1, 20000), 1);
+		work_serve(&work, put_off, &waiting);
+	}
+	/* Nor is it found a second time. */
+	ck_assert_uint_eq(work_serve(&work, refuse, NULL), 0);
+	(void)usleep(50000);
+	ck_assert_uint_eq(came_back, 0);
+	work_answer(&work, 1);
+	ck_assert_int_eq(pthread_join(threads[1], NULL), 0);
+	ck_assert_uint_eq(came_back, 2);
+	work_answer(&work, 0);
+	ck_assert_int_eq(pthread_join(threads[0], NULL), 0);
+	ck_assert_uint_eq(came_back, 3);
 }
 END_TEST
 
@@ -161,6 +212,7 @@ int main(void)
 	const TTest *const tests[] = {
 		work_of_many_threads_is_done_in_order,
 		looking_for_nothing_finds_nothing,
+		who_is_put_off_sleeps_until_the_answer,
 		what_does_not_fit_a_slot_is_refused,
 		a_bell_that_is_gone_is_no_endless_wait,
 		a_latch_lets_one_through_for_each_post,
