@@ -170,7 +170,6 @@ static int on_driver_ok(void *ctx, uint64_t features)
 static void stop_queue(struct vdev *d, uint16_t q)
 {
 	uint32_t base;
-
 	int rc;
 
 	if (!d->lost && d->started & 1u << q) {
