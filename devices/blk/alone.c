@@ -56,6 +56,7 @@
 #include <ringfence/log.h>
 #include <ringfence/report.h>
 #include <ringfence/socket.h>
+#include <ringfence/trim.h>
 
 #include "alone.h"
 
@@ -419,6 +420,8 @@ static void serve(struct alone *a)
 		/* The next one waits until this one is done. */
 		p[1].fd = a->pid ? -1 : a->listener.sock;
 		p[1].revents = 0;
+		/* Between two connections there may be days. */
+		rf_trim();
 		if (poll(p, RF_ARRAY_LEN(p), -1) < 0 && errno != EINTR)
 			break;
 		take_signal(a);

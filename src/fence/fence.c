@@ -73,7 +73,9 @@
  * 17 filter    The first seccomp policy: what the program needs until it is
  *              set up. It must still let seccomp() through, for 18. With policy
  *              NULL the program loads one for each thread itself, before it
- *              reads its first byte from outside.
+ *              reads its first byte from outside. Right before it the pages of
+ *              the program that only the stages until here needed are given
+ *              back (trim.c): that takes a madvise that is on no list.
  *
  * And rf_fence_seal():
  *
@@ -97,6 +99,7 @@
 
 #include <ringfence/fence.h>
 #include <ringfence/log.h>
+#include <ringfence/trim.h>
 
 #include "fence/inherit.h"
 #include "fence/stages.h"
@@ -221,6 +224,8 @@ void rf_fence_enter(const struct rf_fence *fence)
 	stage("capabilities left", check_no_capabilities());
 	stage("dumpable", prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0);
 	stage("landlock", landlock_refuse_all());
+	/* Last before the filter, which will not allow it. */
+	rf_trim();
 	if (fence->policy)
 		stage(fence->policy->name, rf_policy_load(fence->policy));
 }
