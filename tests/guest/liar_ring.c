@@ -352,6 +352,13 @@ static void put(struct liar *l, struct liar_queue *q,
 		split_put(l, q, id, len, nr_slots);
 }
 
+static void hold(struct liar *l)
+{
+	pthread_mutex_unlock(&l->lock);
+	usleep(HOLD_US);
+	pthread_mutex_lock(&l->lock);
+}
+
 /* One, and all the slots of those before it that were not told of. Returns the
  * slots. */
 static uint16_t answer(struct liar *l, struct liar_queue *q,
@@ -368,9 +375,7 @@ static uint16_t answer(struct liar *l, struct liar_queue *q,
 	put(l, q, r, nr);
 	if (l->held.nr) {
 		/* The driver looks meanwhile. */
-		pthread_mutex_unlock(&l->lock);
-		usleep(HOLD_US);
-		pthread_mutex_lock(&l->lock);
+		hold(l);
 		put(l, q, &l->held, l->held.nr_slots);
 		nr = (uint16_t)(nr + l->held.nr_slots);
 		l->held.nr = 0;
@@ -425,6 +430,9 @@ static void serve_queue(struct liar *l, struct liar_queue *q)
 {
 	uint16_t nr = 0;
 
+	/* Not before the driver sleeps: it looks once more before it does. */
+	if (l->lie == LIAR_NO_INTERRUPT && has_more(l, q))
+		hold(l);
 	do {
 		ask(l, q, false);
 		nr = (uint16_t)(nr + serve_available(l, q));
