@@ -346,6 +346,9 @@ int main(void)
 	if (geteuid() != 0)
 		return unit_skip("launcher boot", "only root can hide "
 						  "/dev/kvm");
+	if (unit_is_chrooted())
+		return unit_skip("launcher boot", "/dev/kvm cannot be hidden: "
+						  "we are inside a chroot");
 	return unit_run("launcher without KVM", without_kvm,
 			RF_ARRAY_LEN(without_kvm));
 }

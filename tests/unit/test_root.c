@@ -292,13 +292,10 @@ static int do_nothing(void)
 /* NULL, or why it cannot be tried here. pivot_root wants "/" to be a mount. */
 static const char *why_not(void)
 {
-	struct statx st;
 	int status = 0;
 	pid_t pid;
 
-	if (statx(AT_FDCWD, "/", 0, STATX_INO, &st) == 0 &&
-	    st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT &&
-	    !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+	if (unit_is_chrooted())
 		return "we are inside a chroot";
 	pid = fork();
 	if (pid == 0)

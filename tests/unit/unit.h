@@ -12,8 +12,11 @@
 #define TESTS_UNIT_H
 
 #include <check.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <ringfence/base.h>
 
@@ -25,6 +28,18 @@ static inline int unit_skip(const char *name, const char *why)
 {
 	printf("skipped: %s: %s\n", name, why);
 	return UNIT_SKIPPED;
+}
+
+/* Is "/" no mount of its own? Then nothing under it can be made private, and
+ * nothing pivots. The kernel tells since Linux 5.8.
+ */
+static inline bool unit_is_chrooted(void)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, "/", 0, STATX_INO, &st) == 0 &&
+	       st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT &&
+	       !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 static inline int unit_run(const char *name, const TTest *const *tests,
