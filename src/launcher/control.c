@@ -35,10 +35,14 @@ int control_open(struct rf_socket *requests, const char *path,
 	case -EINVAL:
 		return is_too_long(path, c);
 	case -EADDRINUSE:
+		return complain(c,
+				"--control %s: another process listens there; "
+				"take another path",
+				path);
 	case -EEXIST:
 		return complain(c,
-				"--control %s: is there already and in use; "
-				"take another path",
+				"--control %s: is there and no socket; it "
+				"stays; take another path",
 				path);
 	default:
 		return complain(c, "--control %s: %s", path, strerror(-err));

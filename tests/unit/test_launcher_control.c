@@ -116,7 +116,7 @@ START_TEST(a_living_one_is_left_alone_and_a_dead_one_replaced)
 	struct rf_socket second;
 
 	ck_assert_int_eq(control_open(&second, path, &c), -EINVAL);
-	ck_assert_msg(strstr(c.text, "in use") != NULL, "%s", c.text);
+	ck_assert_msg(strstr(c.text, "listens there") != NULL, "%s", c.text);
 	ck_assert_int_eq(access(path, F_OK), 0);
 	/* Killed: the name stays behind. */
 	rf_fd_close(&ctl.sock);
