@@ -69,6 +69,26 @@ ends 2 --file /no/such/file --exec /bin/busybox
 ends 2 --no-build --flavour "$flavour" --only none --cases "$lab/selftest.cases"
 says 'no such case'
 
+echo "a guest's line that its kernel cuts in two is one"
+sh -u -c '. "$1"; rm -rf "$dir"; join_lines' join "$lab/vm.sh" \
+	> "$dir/joined" <<'END'
+fact vda physi[   33.725839] clocksource: slow
+[   33.725840] and on
+cal 4096
+fact vda ro 1
+[   34.000000] no line of ours [   34.000000] is cut
+guest: go[   35.000000] reboot: Power down
+END
+cmp "$dir/joined" - <<'END' || failed=1
+[   33.725839] clocksource: slow
+[   33.725840] and on
+fact vda physical 4096
+fact vda ro 1
+[   34.000000] no line of ours [   34.000000] is cut
+[   35.000000] reboot: Power down
+guest: go
+END
+
 echo "every way to end has its verdict"
 ends 1 --no-build --flavour "$flavour" --cases "$lab/selftest.cases" \
 	--build "$dir" --out "$dir/out"

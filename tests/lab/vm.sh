@@ -32,8 +32,27 @@ start()
 lab.word=$word $append" "$@" 2>&1
 		echo $? > "$dir/status"
 	} | tee "$dir/log"
-	tr -d '\r' < "$dir/log" > "$dir/text"
+	tr -d '\r' < "$dir/log" | join_lines > "$dir/text"
 	[ ! -f "$dir/report" ] || list_fields
+}
+
+# The guest's kernel may speak in the middle of a line that its process 1 says,
+# which then goes on behind the kernel's: each gets its own again.
+join_lines()
+{
+	awk '
+	/^(fact|guest:) .*\[ *[0-9]+\.[0-9]+\] / {
+		match($0, /\[ *[0-9]+\.[0-9]+\] /)
+		begun = begun substr($0, 1, RSTART - 1)
+		print substr($0, RSTART)
+		next
+	}
+	begun != "" && !/^\[ *[0-9]+\.[0-9]+\] / {
+		$0 = begun $0
+		begun = ""
+	}
+	{ print }
+	END { if (begun != "") print begun }'
 }
 
 # Of one line of JSON, a line "PROCESS FIELD VALUE" for each number in it.
