@@ -517,7 +517,8 @@ static bool ask_leaks(const char *command)
 /*
  * Memory that no pointer leads to, as a case of its own. What the first scan
  * takes for a leak may have been on its way from one place to another; what
- * the second still does not find is lost.
+ * the second still does not find, does not find changed, and finds old enough,
+ * is lost.
  */
 static void look_for_leaks(void)
 {
@@ -529,7 +530,6 @@ static void look_for_leaks(void)
 	if (access(LEAK_FILE, F_OK) < 0)
 		return;
 	tell_begin("kmemleak");
-	sleep_ms(LEAK_AGE_S * 1000L);
 	(void)!ask_leaks("scan");
 	sleep_ms(LEAK_AGE_S * 1000L);
 	if (!ask_leaks("scan"))
