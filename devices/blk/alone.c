@@ -19,6 +19,17 @@
  * kernel's queue until the one before hangs up, even if that says nothing. Only
  * a failed flush ends it all.
  *
+ * A process that was killed is not the end of what its io_uring does for it: on
+ * a slow disk its writes reach the image seconds later, and its reads the memory
+ * of the front-end. The next connection, which may write the same sectors, waits
+ * for that as well: each process has a lifeline, as the launcher's have
+ * (src/launcher/supervise.c).
+ *
+ *   hung up or killed -> reaped -> POLLERR on the lifeline -> the next
+ *
+ * If we end before the last of those, the image stays locked until then, for the
+ * io_uring has its open file.
+ *
  * Limits that change go round the processes that serve. In stages:
  *   1. before the sockets are made: a page of limits, sealed, of which this
  *      process has the only writable mapping that there will ever be;
@@ -65,6 +76,9 @@
 #define LEAVE_MS 2000
 /* After an accept or a start that failed for want of something. */
 #define PAUSE_MS 200
+/* The kernel takes an io_uring apart behind its process, in milliseconds if
+ * nothing is under way. What takes longer is told. */
+#define LAST_IO_MS 1000
 /* Requests at a time: whoever floods us must not keep us from the rest. */
 #define REQUESTS_PER_TURN 8
 
@@ -86,8 +100,10 @@ struct alone {
 	pid_t pid; /* 0: nobody */
 	int pidfd;
 	int connection;
+	int lifeline; /* the end that is for writing, which nobody does */
 	struct rf_report *report;
 	uint64_t nr_connections;
+	bool is_waiting_told; /* for what the last one left under way */
 	bool is_ending;
 	bool has_lost; /* writes: see take_loss() */
 };
@@ -245,6 +261,17 @@ static void drop_report(struct alone *a)
 	a->report = NULL;
 }
 
+static int make_lifeline(int *its, int *ours)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*its = ends[0];
+	*ours = ends[1];
+	return 0;
+}
+
 static void add_fd(struct rf_fence_spawn *spawn, int from, int to)
 {
 	spawn->fds[spawn->nr_fds++] = (struct rf_fence_fd){ from, to };
@@ -263,9 +290,15 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 		.trace = true,
 	};
 	rf_autofd report = -1;
+	rf_autofd lifeline = -1;
+	rf_autofd its_lifeline = -1;
 	struct rf_fence_child child;
 	int err;
 
+	*step = "lifeline";
+	err = make_lifeline(&its_lifeline, &lifeline);
+	if (err)
+		return err;
 	*step = "report page";
 	err = make_report(a, &report);
 	if (err)
@@ -276,6 +309,7 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 	add_fd(&spawn, connection, RF_FD_CONTROL);
 	add_fd(&spawn, report, RF_FD_REPORT);
 	add_fd(&spawn, a->disk, RF_FD_BACKING);
+	add_fd(&spawn, its_lifeline, RF_FD_LIFELINE);
 	if (a->o.has_limits)
 		add_fd(&spawn, a->limits_fd, RF_FD_LIMITS);
 	err = rf_fence_spawn(&spawn, &child, step);
@@ -283,6 +317,7 @@ static int spawn_server(struct alone *a, int connection, const char **step)
 		return err;
 	a->pid = child.pid;
 	a->pidfd = child.pidfd;
+	a->lifeline = rf_fd_take(&lifeline);
 	return 0;
 }
 
@@ -408,26 +443,60 @@ static void take_requests(struct alone *a)
 			return;
 }
 
+/* Whoever serves has one, and so may its last I/O. */
+static bool is_waiting(const struct alone *a)
+{
+	return !a->pid && a->lifeline >= 0;
+}
+
+static void tell_waiting(struct alone *a)
+{
+	if (!is_waiting(a) || a->is_waiting_told)
+		return;
+	rf_log("[%s] what it had under way is not over yet; the next "
+	       "connection "
+	       "waits for that",
+	       a->o.index);
+	a->is_waiting_told = true;
+}
+
+static void take_lifeline(struct alone *a)
+{
+	rf_fd_close(&a->lifeline);
+	a->is_waiting_told = false;
+}
+
 static void serve(struct alone *a)
 {
 	struct pollfd p[] = {
 		{ .fd = a->signals, .events = POLLIN },
 		{ .fd = a->listener.sock, .events = POLLIN },
 		{ .fd = a->requests.sock, .events = POLLIN },
+		{ .fd = a->lifeline },
 	};
+	int n;
 
 	while (!a->is_ending) {
 		/* The next one waits until this one is done. */
-		p[1].fd = a->pid ? -1 : a->listener.sock;
+		p[1].fd = a->lifeline < 0 ? a->listener.sock : -1;
 		p[1].revents = 0;
+		p[3].fd = is_waiting(a) ? a->lifeline : -1;
+		p[3].revents = 0;
 		/* Between two connections there may be days. */
 		rf_trim();
-		if (poll(p, RF_ARRAY_LEN(p), -1) < 0 && errno != EINTR)
+		n = poll(p, RF_ARRAY_LEN(p),
+			 is_waiting(a) && !a->is_waiting_told ? LAST_IO_MS
+							      : -1);
+		if (n < 0 && errno != EINTR)
 			break;
+		if (n == 0)
+			tell_waiting(a);
 		take_signal(a);
 		if (p[2].revents)
 			take_requests(a);
-		if (!a->is_ending && !a->pid && p[1].revents)
+		if (p[3].revents & POLLERR)
+			take_lifeline(a);
+		if (!a->is_ending && p[1].revents)
 			serve_next(a);
 	}
 	end_server(a);
@@ -459,7 +528,8 @@ int alone_main(int argc, char **argv, void (*check)(int argc, char **argv))
 			   .signals = -1,
 			   .limits_fd = -1,
 			   .pidfd = -1,
-			   .connection = -1 };
+			   .connection = -1,
+			   .lifeline = -1 };
 	int err;
 
 	alone_options_parse(argc, argv, &a.o);

@@ -22,6 +22,7 @@
 
 #include "bench/bench.h"
 #include "bench/blk_load.h"
+#include "process/slow_disk.h"
 #include "unit/unit.h"
 
 #define IMAGE_BYTES (UINT64_C(2) << 20)
@@ -386,6 +387,72 @@ START_TEST(a_serving_process_that_is_killed_is_replaced)
 	blk_client_free(&c);
 	ASSERT_LOGGED(&s, "[0] was killed by signal 9");
 	use(&s, plain);
+	end(&s);
+}
+END_TEST
+
+#define LATE 2u /* reads that are under way when their process is killed */
+#define UNREAD 0xee
+
+/* Until its reads take their time. */
+static void wait_until_slow(struct blk_client *c)
+{
+	uint64_t start;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		start = rf_clock_ns();
+		read_sector(c, 64);
+		if (rf_clock_ns() - start > 100000000)
+			return;
+	}
+	ck_abort_msg("the limit does not hold");
+}
+
+static unsigned count_landed(struct blk_client *c)
+{
+	unsigned landed = 0;
+	uint16_t i;
+
+	for (i = 0; i < LATE; i++)
+		landed += *blk_client_data(c, 0, i) != UNREAD;
+	return landed;
+}
+
+/* What an io_uring does for a process is not over when that is dead. */
+START_TEST(the_next_waits_for_what_a_killed_process_left_under_way)
+{
+	static const char *const extra[] = { "--direct", "--io", "uring",
+					     NULL };
+	struct blk_client first, next;
+	struct slow_disk slow;
+	struct server s;
+	uint16_t i;
+	pid_t pid;
+
+	if (!slow_disk_make(&slow, "/tmp"))
+		return;
+	start(&s, extra);
+	open_client(&s, &first, plain);
+	pid = serving(&s);
+	ck_assert(slow_disk_add(&slow, pid));
+	wait_until_slow(&first);
+	for (i = 0; i < LATE; i++) {
+		memset(blk_client_data(&first, 0, i), UNREAD, 512);
+		blk_client_submit(&first, 0, i, BLK_READ, i, 4096);
+	}
+	ck_assert_int_eq(blk_client_flush(&first, 0), 0);
+	(void)poll(NULL, 0, 200);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ASSERT_LOGGED(&s, "[0] was killed by signal 9");
+	ck_assert_uint_lt(count_landed(&first), LATE);
+	open_client(&s, &next, plain);
+	ck_assert_uint_eq(count_landed(&first), LATE);
+	read_sector(&next, 9);
+	ASSERT_LOGGED(&s, "[0] what it had under way is not over yet");
+	blk_client_free(&next);
+	blk_client_free(&first);
+	slow_disk_drop(&slow);
 	end(&s);
 }
 END_TEST
@@ -1080,6 +1147,7 @@ int main(void)
 		a_read_only_image_is_read_and_not_written,
 		a_front_end_that_dies_amid_requests_harms_nobody,
 		a_serving_process_that_is_killed_is_replaced,
+		the_next_waits_for_what_a_killed_process_left_under_way,
 		after_a_hostile_connection_the_next_is_served,
 		a_ring_full_of_lies_ends_with_its_connection,
 		the_next_connection_waits_for_its_turn,
@@ -1106,5 +1174,6 @@ int main(void)
 	why = why_not();
 	if (why)
 		return unit_skip("blk_alone", why);
+	slow_disk_tell("blk_alone");
 	return unit_run("blk_alone", tests, RF_ARRAY_LEN(tests));
 }

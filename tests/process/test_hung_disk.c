@@ -12,12 +12,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "driver/guest.h"
 #include "process/launcher_rig.h"
+#include "process/slow_disk.h"
 #include "unit/unit.h"
 
 #define RESET " --append rf.mode=reset"
@@ -120,49 +119,6 @@ END_TEST
 
 /* --- a slow disk -------------------------------------------------------- */
 
-/* The reads of the guest, 32 KiB, take eleven seconds. */
-#define SLOW_BYTES_A_S 3000u
-#define SLOW_GROUP "ringfence-test-slow"
-
-static const struct slow {
-	const char *group; /* a directory made here */
-	const char *limit;
-	const char *key; /* before the bytes a second */
-} slows[] = {
-	{ "/sys/fs/cgroup/" SLOW_GROUP, "io.max", "rbps=" },
-	{ "/sys/fs/cgroup/blkio/" SLOW_GROUP, "blkio.throttle.read_bps_device",
-	  "" },
-};
-
-static bool put(const struct slow *slow, const char *file, const char *text)
-{
-	char path[256];
-	rf_autofd fd = -1;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", slow->group, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 &&
-	       write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-}
-
-/* Is reading from the file system of `path` slow for who is in there? */
-static bool make_slow(const struct slow *slow, const char *path)
-{
-	char text[64];
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return false;
-	if (mkdir(slow->group, 0755) < 0 && errno != EEXIST)
-		return false;
-	(void)snprintf(text, sizeof(text), "%u:%u %s%u", major(st.st_dev),
-		       minor(st.st_dev), slow->key, SLOW_BYTES_A_S);
-	if (put(slow, slow->limit, text))
-		return true;
-	(void)rmdir(slow->group);
-	return false;
-}
-
 /* Holes are read without a disk. */
 static void fill_disk(void)
 {
@@ -190,10 +146,11 @@ static unsigned last_round(void)
 	return nr;
 }
 
-/* False: not here. The limit holds for what is begun when the kernel has taken
- * it to heart, so there are more rounds than one to meet it in. */
-static bool be_slow(const struct slow *slow, const char *io, bool outlives)
+/* There are more rounds than one to meet the limit in. The reads of the guest,
+ * 32 KiB, then take eleven seconds. */
+static void be_slow(const char *io, bool outlives)
 {
+	struct slow_disk slow;
 	char text[256];
 	char done[64];
 	pid_t disk;
@@ -201,9 +158,9 @@ static bool be_slow(const struct slow *slow, const char *io, bool outlives)
 
 	rig_setup();
 	fill_disk();
-	if (!make_slow(slow, rig_path("disk"))) {
+	if (!slow_disk_make(&slow, rig_path("disk"))) {
 		rig_teardown();
-		return false;
+		return;
 	}
 	(void)snprintf(text, sizeof(text),
 		       "run --disk DISK,direct,io=%s --config DIR/vm.json", io);
@@ -214,8 +171,7 @@ static bool be_slow(const struct slow *slow, const char *io, bool outlives)
 	rig_start(&rig, text);
 	rig_await(&rig, ABOUT);
 	disk = rig_child(&rig, "ringfence-blk");
-	(void)snprintf(text, sizeof(text), "%d", (int)disk);
-	ck_assert(put(slow, "cgroup.procs", text));
+	ck_assert(slow_disk_add(&slow, disk));
 	rig_await(&rig, "serves nobody any more");
 	(void)snprintf(done, sizeof(done), "disk0: was reset, round %u",
 		       last_round());
@@ -230,29 +186,20 @@ static bool be_slow(const struct slow *slow, const char *io, bool outlives)
 	status = rig_end(&rig);
 	ck_assert_msg(status == GUEST_BAD_DEVICE, "%s: status %d:\n%s", io,
 		      status, rig.text);
-	(void)rmdir(slow->group);
+	slow_disk_drop(&slow);
 	rig_teardown();
-	return true;
 }
 
 START_TEST(reads_that_outlive_the_process_are_waited_for)
 {
-	size_t i;
-
-	for (i = 0; i < RF_ARRAY_LEN(slows); i++)
-		if (be_slow(&slows[i], "uring", true))
-			return;
+	be_slow("uring", true);
 }
 END_TEST
 
 /* There the process outlives its being killed. */
 START_TEST(reads_that_hold_the_process_are_waited_for)
 {
-	size_t i;
-
-	for (i = 0; i < RF_ARRAY_LEN(slows); i++)
-		if (be_slow(&slows[i], "sync", false))
-			return;
+	be_slow("sync", false);
 }
 END_TEST
 
@@ -260,19 +207,7 @@ END_TEST
  * of its own. */
 static void say_what_is_left_out(void)
 {
-	const char *path = "/tmp";
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < RF_ARRAY_LEN(slows); i++)
-		if (make_slow(&slows[i], path)) {
-			(void)rmdir(slows[i].group);
-			any = true;
-		}
-	if (!any)
-		printf("skipped: hung_disk, a slow disk: needs root and a "
-		       "cgroup that limits the disk of %s\n",
-		       path);
+	slow_disk_tell("hung_disk");
 	if (!rig_has_kvm())
 		printf("skipped: hung_disk, a guest: needs /dev/kvm\n");
 	(void)fflush(stdout);
