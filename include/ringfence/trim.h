@@ -10,11 +10,11 @@
 #define RINGFENCE_TRIM_H
 
 /* Give the pages of the program's code and constants back to the kernel, all of
- * them. What is used again comes from the page cache, at a fault for up to 64
- * KiB; in a program that was linked with src/served.ld a fault among what is
- * named there brings nothing else with it, so that the process stays small. In
- * other programs nothing happens. Nothing is ever lost, but for what a debugger
- * has written into the code.
+ * them. What is used again comes from the page cache, at a fault for 64 KiB or a
+ * large folio; in a program that was linked with src/served.ld a fault among
+ * what is named there brings nothing else with it, so that the process stays
+ * small. In other programs nothing happens. Nothing is ever lost, but for what a
+ * debugger has written into the code.
  *
  * Needs madvise(MADV_DONTNEED) and madvise(MADV_DONTDUMP), which no filter of
  * ours has; refused otherwise, the memory stays. rf_fence_enter() does this

@@ -9,11 +9,11 @@
  *          are in the program's file.
  *
  * The kernel maps up to 16 pages of the page cache at once, around the one that
- * was asked for. Two things keep a process small after a trim: what it still
- * uses lies together (src/served.ld), and is a mapping of its own, for the
- * kernel does not look around beyond a mapping. MADV_DONTDUMP makes it one:
- * mappings that differ in that are not joined, and code and constants are in no
- * core dump anyhow.
+ * was asked for; where the file system has large folios, all of one (Linux
+ * 6.18). Two things keep a process small after a trim: what it still uses lies
+ * together (src/served.ld), and is a mapping of its own, for the kernel does not
+ * look around beyond a mapping. MADV_DONTDUMP makes it one: mappings that differ
+ * in that are not joined, and code and constants are in no core dump anyhow.
  */
 #include <link.h>
 #include <stdint.h>
