@@ -296,8 +296,8 @@ static const char help[] =
 	"  --json             for programs\n"
 	"Columns, each for one request of the guest: exits to userspace that "
 	"touch the\ndevice, by our count and by KVM's own (0 where it does not "
-	"tell); of them notify writes and interrupt "
-	"acknowledgements; doorbells the\nguest wrote; interrupts it got.\n";
+	"tell); of them notify\nwrites and interrupt acknowledgements; "
+	"doorbells the guest wrote; interrupts it\ngot.\n";
 
 int bench_exits(int argc, char **argv)
 {
