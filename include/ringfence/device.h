@@ -141,8 +141,8 @@ struct rf_device_params {
 	 * are better without; VERSION_1 is always. */
 	uint64_t without;
 	/* Before sleeping, look at ring and queues for so long:
-	 * RF_DEVICE_POLL_AUTO learns it from how often that helps, 0 never
-	 * polls, anything else is pinned. Microseconds. */
+	 * RF_DEVICE_POLL_AUTO learns it, and whether more gets done by looking
+	 * at all; 0 never polls, anything else is pinned. Microseconds. */
 	uint32_t poll_us;
 };
 #define RF_DEVICE_POLL_AUTO UINT32_MAX

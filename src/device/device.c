@@ -99,13 +99,11 @@ static int open_all(struct rf_device *dev)
 int rf_device_new(const struct rf_device_params *params, struct rf_device **out)
 {
 	const struct rf_device_ops *ops = params->ops;
-	struct poll_state driver, device;
+	struct poll_state poll;
 	struct rf_device *dev;
 	int err;
 
-	if (!is_valid_ops(ops) ||
-	    poll_init(&driver, params->poll_us, POLL_DRIVER_NS) ||
-	    poll_init(&device, params->poll_us, POLL_DEVICE_NS))
+	if (!is_valid_ops(ops) || poll_init(&poll, params->poll_us))
 		return -EINVAL;
 	/* Not malloc: the allocator would bring system calls of its own. */
 	dev = mmap(NULL, map_bytes(ops), PROT_READ | PROT_WRITE,
@@ -119,8 +117,7 @@ int rf_device_new(const struct rf_device_params *params, struct rf_device **out)
 	dev->report = params->report;
 	dev->allow_unsealed = params->allow_unsealed;
 	dev->without = params->without;
-	dev->poll_driver = driver;
-	dev->poll_device = device;
+	dev->poll = poll;
 	init_queues(dev);
 	err = open_all(dev);
 	if (err) {

@@ -167,7 +167,7 @@ static bool spin(struct rf_device *dev)
 
 static uint64_t budget(const struct rf_device *dev)
 {
-	return poll_budget(dev->idle.poll);
+	return poll_budget(&dev->poll, dev->idle.kind);
 }
 
 static bool is_polling(const struct rf_device *dev, uint64_t now)
@@ -205,8 +205,7 @@ static void begin_idle(struct rf_device *dev, uint64_t now)
 	dev->idle = (struct runtime_idle){
 		.is_idle = true,
 		.since_ns = now,
-		.poll = has_requests(dev) ? &dev->poll_device
-					  : &dev->poll_driver,
+		.kind = has_requests(dev) ? POLL_DEVICE : POLL_DRIVER,
 	};
 }
 
@@ -231,7 +230,7 @@ static void note_found(struct rf_device *dev, uint64_t now)
 		RF_REPORT_COUNT(dev->report, polled_hits, 1);
 		RF_REPORT_COUNT(dev->report, polled_ns, gap);
 	}
-	poll_found(dev->idle.poll, gap, dev->idle.slept);
+	poll_found(&dev->poll, dev->idle.kind, gap, dev->idle.slept);
 }
 
 /* L2 to L4. */
@@ -261,6 +260,7 @@ static int turn(struct rf_device *dev)
 		dev->looked_ns = now;
 	if (find_work(dev, &now)) {
 		note_found(dev, now);
+		poll_served(&dev->poll, now, dev->nr_served);
 		if (now - dev->looked_ns >= LOOK_NS)
 			err = look(dev, 0);
 		if (!err)

@@ -71,6 +71,7 @@ void pass_interrupt(struct rf_device *dev)
 		if (vq->nr_served == 0)
 			continue;
 		RF_REPORT_COUNT(dev->report, requests, vq->nr_served);
+		dev->nr_served += vq->nr_served;
 		vq->nr_served = 0;
 		if (virtqueue_end(vq))
 			interrupt(dev, q);

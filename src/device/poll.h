@@ -6,6 +6,7 @@
  *   poll_init()
  *   poll_budget()   out of work: look for so long, then sleep
  *   poll_found()    work again, after so long
+ *   poll_served()   so many requests are done by now
  * No clock of its own: the caller tells what time it is.
  */
 #ifndef DEVICE_POLL_H
@@ -13,33 +14,53 @@
 
 #include <ringfence/base.h>
 
-/* Reaches: for what a driver does next; for what a device has under way, which
- * is worth it where that takes no longer than to be woken. */
-#define POLL_DRIVER_NS UINT64_C(100000)
-#define POLL_DEVICE_NS UINT64_C(20000)
+/* What is waited for: what a driver does next, while nothing is under way; the
+ * device's own completions, while something is. */
+enum poll_kind { POLL_DRIVER, POLL_DEVICE, POLL_NR_KINDS };
 
-struct poll_state {
+/* What looking learned of gaps of one kind. */
+struct poll_gaps {
 	uint64_t budget_ns;
-	uint64_t reach_ns;
 	uint64_t long_gap_ns; /* the longest of late that was met awake */
-	int64_t balance_ns;   /* what looking earned, less what it took */
-	uint32_t rest;	      /* gaps that nobody looks at */
-	uint32_t next_rest;
-	bool pinned;
 };
 
-/* Gaps met awake by looking at most `reach_ns` at a time. `poll_us` as in
- * struct rf_device_params. -EINVAL: more than RF_DEVICE_POLL_MAX_US. */
-RF_MUST_CHECK int poll_init(struct poll_state *p, uint32_t poll_us,
-			    uint64_t reach_ns);
+struct poll_span {
+	uint64_t requests;
+	uint64_t ns;
+};
 
-static inline uint64_t poll_budget(const struct poll_state *p)
+struct poll_state {
+	struct poll_gaps gaps[POLL_NR_KINDS];
+	bool pinned;
+	bool sleeps; /* nobody looks now, whatever was learned */
+
+	/* The trial of looking against sleeping, or the rest between two. */
+	struct poll_span begin;	  /* of the span under way, in totals */
+	struct poll_span sums[2]; /* of the spans so far: looking, sleeping */
+	uint64_t looked_ns;	  /* in those of looking */
+	uint32_t pairs;
+	uint64_t rest_until_ns;
+	uint64_t rest_ns;
+	bool winner_sleeps; /* of the last trial */
+	bool is_trying;
+};
+
+/* `poll_us` as in struct rf_device_params. -EINVAL: more than
+ * RF_DEVICE_POLL_MAX_US. */
+RF_MUST_CHECK int poll_init(struct poll_state *p, uint32_t poll_us);
+
+static inline uint64_t poll_budget(const struct poll_state *p,
+				   enum poll_kind kind)
 {
-	return p->budget_ns;
+	return p->sleeps ? 0 : p->gaps[kind].budget_ns;
 }
 
 /* There was nothing to do for `gap_ns`; `slept`: looking did not find its end,
  * sleeping did. */
-void poll_found(struct poll_state *p, uint64_t gap_ns, bool slept);
+void poll_found(struct poll_state *p, enum poll_kind kind, uint64_t gap_ns,
+		bool slept);
+
+/* At `now` there is work; `requests` were done before, in all. */
+void poll_served(struct poll_state *p, uint64_t now, uint64_t requests);
 
 #endif

@@ -49,7 +49,7 @@ struct runtime_idle {
 	bool is_idle;
 	bool slept;
 	uint64_t since_ns;
-	struct poll_state *poll; /* NULL before the first time */
+	enum poll_kind kind;
 };
 
 struct runtime_bells {
@@ -86,8 +86,8 @@ struct rf_device {
 	uint64_t timer_ns;  /* when ops->timer is due; 0: not */
 	uint64_t looked_ns; /* when epoll was asked last; 0: just now */
 	struct runtime_idle idle;
-	struct poll_state poll_driver; /* nothing is under way */
-	struct poll_state poll_device; /* something is */
+	struct poll_state poll;
+	uint64_t nr_served; /* requests, by all queues */
 	bool has_epoll;
 
 	size_t map_bytes; /* of this and what follows it */

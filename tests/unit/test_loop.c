@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "device/runtime.h"
 #include "unit/device_rig.h"
 
 static struct rig r;
@@ -219,6 +220,37 @@ static void offer_and_ring_if_wished(uint8_t byte)
 		ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 }
 
+static bool was_tried;
+
+static void ask_whether_it_was_tried(void)
+{
+	was_tried = r.dev->poll.rest_until_ns != 0;
+}
+
+/* A driver that comes at once: whether that is worth looking for is found out
+ * by what gets done. */
+START_TEST(looking_and_sleeping_are_compared)
+{
+	struct rf_device_ops ops = rig_ops();
+	int tries, i;
+
+	ops.queue = run_and_serve;
+	was_tried = false;
+	rig_new_polling(&r, ops, RF_DEVICE_POLL_AUTO);
+	rig_connect(&r);
+	rig_drive(&r);
+	for (tries = 0; tries < 200 && !was_tried; tries++) {
+		for (i = 0; i < 500; i++) {
+			offer_and_ring_if_wished((uint8_t)i);
+			rig_expect_answer(&r, (uint8_t)(i + 1));
+		}
+		run_in_loop(ask_whether_it_was_tried);
+	}
+	ck_assert(was_tried);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
 START_TEST(no_request_is_lost_between_polling_and_sleep)
 {
 	static const uint32_t budgets[] = { 0, 5, 20, RF_DEVICE_POLL_AUTO };
@@ -253,6 +285,7 @@ int main(void)
 		a_kick_that_is_no_eventfd_does_not_keep_it_awake,
 		a_polling_loop_needs_no_doorbell,
 		behind_the_polling_the_driver_is_asked_to_ring,
+		looking_and_sleeping_are_compared,
 		no_request_is_lost_between_polling_and_sleep,
 	};
 
