@@ -231,6 +231,19 @@ static void note_found(struct rf_device *dev, uint64_t now)
 		RF_REPORT_COUNT(dev->report, polled_ns, gap);
 	}
 	poll_found(&dev->poll, dev->idle.kind, gap, dev->idle.slept);
+	if (dev->idle.kind == POLL_DRIVER && gap > POLL_IDLE_NS) {
+		trial_void(&dev->poll.trial);
+		trial_void(&dev->share);
+	}
+}
+
+/* One trial at a time, or neither would know what made the difference. */
+static void tune(struct rf_device *dev, uint64_t now)
+{
+	if (!dev->share.is_on)
+		poll_served(&dev->poll, now, dev->nr_served);
+	if (!dev->poll.trial.is_on)
+		pass_tune(dev, now);
 }
 
 /* L2 to L4. */
@@ -260,7 +273,7 @@ static int turn(struct rf_device *dev)
 		dev->looked_ns = now;
 	if (find_work(dev, &now)) {
 		note_found(dev, now);
-		poll_served(&dev->poll, now, dev->nr_served);
+		tune(dev, now);
 		if (now - dev->looked_ns >= LOOK_NS)
 			err = look(dev, 0);
 		if (!err)

@@ -14,6 +14,8 @@
 
 #include <ringfence/base.h>
 
+#include "device/trial.h"
+
 /* What is waited for: what a driver does next, while nothing is under way; the
  * device's own completions, while something is. */
 enum poll_kind { POLL_DRIVER, POLL_DEVICE, POLL_NR_KINDS };
@@ -24,26 +26,14 @@ struct poll_gaps {
 	uint64_t long_gap_ns; /* the longest of late that was met awake */
 };
 
-struct poll_span {
-	uint64_t requests;
-	uint64_t ns;
-};
-
 struct poll_state {
 	struct poll_gaps gaps[POLL_NR_KINDS];
+	struct trial trial; /* the other way: to look */
 	bool pinned;
-	bool sleeps; /* nobody looks now, whatever was learned */
-
-	/* The trial of looking against sleeping, or the rest between two. */
-	struct poll_span begin;	  /* of the span under way, in totals */
-	struct poll_span sums[2]; /* of the spans so far: looking, sleeping */
-	uint64_t looked_ns;	  /* in those of looking */
-	uint32_t pairs;
-	uint64_t rest_until_ns;
-	uint64_t rest_ns;
-	bool winner_sleeps; /* of the last trial */
-	bool is_trying;
 };
+
+/* A driver that stays away for longer has paused. */
+#define POLL_IDLE_NS UINT64_C(1000000)
 
 /* `poll_us` as in struct rf_device_params. -EINVAL: more than
  * RF_DEVICE_POLL_MAX_US. */
@@ -52,7 +42,7 @@ RF_MUST_CHECK int poll_init(struct poll_state *p, uint32_t poll_us);
 static inline uint64_t poll_budget(const struct poll_state *p,
 				   enum poll_kind kind)
 {
-	return p->sleeps ? 0 : p->gaps[kind].budget_ns;
+	return p->trial.other ? p->gaps[kind].budget_ns : 0;
 }
 
 /* There was nothing to do for `gap_ns`; `slept`: looking did not find its end,

@@ -6,6 +6,7 @@
  *   pass.c            serves what there is: one round of the device's callbacks
  *   loop.c            waits and decides what is to be looked at
  *   poll.c            how long it is worth to look before sleeping
+ *   trial.c           which of two ways gets more done
  *   bells.c           the ring of doorbell writes
  *   backend.c         vhost-user messages; backend_queue.c those of queues
  * One thread does everything; nothing is allocated after rf_device_new().
@@ -87,6 +88,8 @@ struct rf_device {
 	uint64_t looked_ns; /* when epoll was asked last; 0: just now */
 	struct runtime_idle idle;
 	struct poll_state poll;
+	struct trial share; /* of a queue in a pass; the other way: short */
+	bool share_matters; /* a pass took more than a short one does */
 	uint64_t nr_served; /* requests, by all queues */
 	bool has_epoll;
 
@@ -126,6 +129,9 @@ bool pass_has_work(struct rf_device *dev);
 
 /* The ring, completions, the queues in `pending`, submit, interrupts. */
 void pass_run(struct rf_device *dev);
+
+/* There is work at `now`: may passes be long? */
+void pass_tune(struct rf_device *dev, uint64_t now);
 
 /* Wait until nothing is under way, and tell the driver of it. */
 void pass_quiesce(struct rf_device *dev);

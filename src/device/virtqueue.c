@@ -124,9 +124,9 @@ uint32_t virtqueue_stop(struct rf_virtqueue *vq)
 	return vq->packed ? packed_base(vq) : split_base(vq);
 }
 
-void virtqueue_begin(struct rf_virtqueue *vq)
+void virtqueue_begin(struct rf_virtqueue *vq, uint32_t share)
 {
-	vq->budget = VIRTQUEUE_PASS_MAX;
+	vq->budget = share;
 	vq->dry = false;
 	vq->held = false;
 }

@@ -160,13 +160,11 @@ RF_MUST_CHECK int virtqueue_remap(struct rf_virtqueue *vq,
 uint32_t virtqueue_stop(struct rf_virtqueue *vq);
 
 /* Chains that one pass serves at most, so that the control socket is never
- * kept waiting by a guest that adds as fast as we take. And so that a driver
- * with more under way than this wakes up while we serve the rest: with all of
- * a batch in one pass it and we sleep in turns. Half as many were slower again,
- * for want of work at each waking. */
+ * kept waiting by a guest that adds as fast as we take. */
 #define VIRTQUEUE_PASS_MAX 16u
 
-void virtqueue_begin(struct rf_virtqueue *vq);
+/* A pass may serve `share` chains. */
+void virtqueue_begin(struct rf_virtqueue *vq, uint32_t share);
 
 /* The pass ended because its share was used up: there may be more. */
 bool virtqueue_is_unfinished(const struct rf_virtqueue *vq);

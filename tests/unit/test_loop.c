@@ -220,34 +220,145 @@ static void offer_and_ring_if_wished(uint8_t byte)
 		ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 }
 
-static bool was_tried;
+static bool looking_was_tried, short_passes_were_tried;
 
-static void ask_whether_it_was_tried(void)
+static void ask_what_was_tried(void)
 {
-	was_tried = r.dev->poll.rest_until_ns != 0;
+	looking_was_tried = r.dev->poll.trial.rest_until_ns != 0;
+	short_passes_were_tried = r.dev->share.rest_until_ns != 0;
+}
+
+static void begin_trials(uint32_t poll_us)
+{
+	struct rf_device_ops ops = rig_ops();
+
+	ops.queue = run_and_serve;
+	rig_new_polling(&r, ops, poll_us);
+	rig_connect(&r);
+	rig_drive(&r);
+	run_in_loop(ask_what_was_tried);
+}
+
+/* Requests at a time, each batch when the last one is done. */
+static void drive_batches(uint32_t nr_batches, uint32_t depth)
+{
+	uint32_t i, n;
+
+	for (i = 0; i < nr_batches; i++) {
+		struct vring_used used;
+
+		for (n = 1; n < depth; n++)
+			rig_offer(&r, (uint8_t)i);
+		offer_and_ring_if_wished((uint8_t)i);
+		for (n = 0; n < depth; n++)
+			ck_assert(vring_wait(&r.v, r.call, RIG_WAIT_MS, &used));
+	}
+	run_in_loop(ask_what_was_tried);
 }
 
 /* A driver that comes at once: whether that is worth looking for is found out
- * by what gets done. */
+ * by what gets done. Lone requests say nothing of how long a pass may be. */
 START_TEST(looking_and_sleeping_are_compared)
 {
-	struct rf_device_ops ops = rig_ops();
-	int tries, i;
+	int tries;
 
-	ops.queue = run_and_serve;
-	was_tried = false;
-	rig_new_polling(&r, ops, RF_DEVICE_POLL_AUTO);
-	rig_connect(&r);
-	rig_drive(&r);
-	for (tries = 0; tries < 200 && !was_tried; tries++) {
-		for (i = 0; i < 500; i++) {
-			offer_and_ring_if_wished((uint8_t)i);
-			rig_expect_answer(&r, (uint8_t)(i + 1));
-		}
-		run_in_loop(ask_whether_it_was_tried);
-	}
-	ck_assert(was_tried);
+	begin_trials(RF_DEVICE_POLL_AUTO);
+	for (tries = 0; tries < 200 && !looking_was_tried; tries++)
+		drive_batches(500, 1);
+	ck_assert(looking_was_tried);
+	ck_assert(!short_passes_were_tried);
 	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
+START_TEST(short_and_long_passes_are_compared)
+{
+	int tries;
+
+	begin_trials(0);
+	for (tries = 0; tries < 200 && !short_passes_were_tried; tries++)
+		drive_batches(500, 8);
+	ck_assert(short_passes_were_tried);
+	ck_assert(!looking_was_tried);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
+/* On for ever. */
+static const struct trial endless = { .is_on = true,
+				      .rest_until_ns = UINT64_MAX };
+
+static void try_passes_for_ever(void)
+{
+	r.dev->share = endless;
+}
+
+static void try_looking_for_ever(void)
+{
+	r.dev->poll.trial = endless;
+}
+
+/* Time and again, for a pause of our own would end the trial; fewer requests at
+ * a time than the other one would need. */
+static void drive_on_trial(void (*fn)(void), uint32_t depth)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		run_in_loop(fn);
+		drive_batches(40 / depth, depth);
+	}
+}
+
+/* Neither would know what made the difference. */
+START_TEST(one_trial_is_on_at_a_time)
+{
+	begin_trials(RF_DEVICE_POLL_AUTO);
+	drive_on_trial(try_passes_for_ever, 1);
+	ck_assert(!looking_was_tried);
+	ck_assert_int_eq(rig_end(&r), 0);
+
+	begin_trials(50);
+	drive_on_trial(try_looking_for_ever, 8);
+	ck_assert(!short_passes_were_tried);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
+static struct trial *on_trial(void)
+{
+	return r.dev->poll.trial.is_on ? &r.dev->poll.trial : &r.dev->share;
+}
+
+static bool is_on, is_new;
+
+static void ask_whether_it_is_on(void)
+{
+	is_on = on_trial()->is_on;
+	is_new = on_trial()->begin.requests == r.dev->nr_served;
+}
+
+/* What a driver did before a pause is not compared with what it does after. */
+static void expect_new_after_pause(uint32_t poll_us, uint32_t depth)
+{
+	int tries = 0;
+
+	begin_trials(poll_us);
+	do {
+		ck_assert_int_lt(tries++, 1000);
+		drive_batches(1, depth);
+		run_in_loop(ask_whether_it_is_on);
+	} while (!is_on || is_new);
+	(void)poll(NULL, 0, 5);
+	run_in_loop(ask_whether_it_is_on);
+	ck_assert(!is_on || is_new);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+
+START_TEST(a_pause_ends_a_trial)
+{
+	expect_new_after_pause(RF_DEVICE_POLL_AUTO, 1);
+	expect_new_after_pause(0, 8);
 }
 END_TEST
 
@@ -286,6 +397,9 @@ int main(void)
 		a_polling_loop_needs_no_doorbell,
 		behind_the_polling_the_driver_is_asked_to_ring,
 		looking_and_sleeping_are_compared,
+		short_and_long_passes_are_compared,
+		one_trial_is_on_at_a_time,
+		a_pause_ends_a_trial,
 		no_request_is_lost_between_polling_and_sleep,
 	};
 

@@ -61,7 +61,7 @@ static void begin_at(uint16_t size, uint16_t index, bool wrap,
 	pring_init_at(&p, ram.low, size, index, wrap);
 	virtqueue_init(&vq, 0, &mem, iov, slots, SIZE);
 	ck_assert_int_eq(start(base_of(index, wrap), features), 0);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 }
 
 static void begin(uint64_t features)
@@ -79,7 +79,7 @@ static void end(void)
 static int pop(void)
 {
 	if (vq.budget == 0)
-		virtqueue_begin(&vq);
+		virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	return rf_virtqueue_pop(&vq, &chain);
 }
 
@@ -414,7 +414,7 @@ START_TEST(bad_indirect_tables_are_refused)
 	ck_assert_int_eq(virtqueue_start(&vq, &layout, PRING_BASE,
 					 VIRTQUEUE_F_RING_PACKED),
 			 0);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	set_table(0, BUF, 16, 0);
 	ck_assert_int_eq(pop_table(TABLE, 16), -EPROTO);
 	ck_assert_ptr_nonnull(strstr(vq.why, "not negotiated"));
@@ -612,7 +612,7 @@ START_TEST(descriptors_changed_under_us_never_lead_outside)
 	ck_assert_int_eq(pthread_create(&thread, NULL, scribble, NULL), 0);
 	/* For as long as the other thread has not run, too. */
 	for (i = 0; i < 300000 || !nr_popped || !nr_lies; i++) {
-		virtqueue_begin(&vq);
+		virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 		err = pop();
 		nr_popped += err == 0;
 		for (j = 0; !err && j < chain.nr_readable + chain.nr_writable;
@@ -701,7 +701,7 @@ START_TEST(no_wakeup_is_lost_between_driver_and_device)
 	begin(VIRTQUEUE_F_EVENT_IDX);
 	ck_assert_int_eq(pthread_create(&driver, NULL, drive, NULL), 0);
 	while (served < STRESS) {
-		virtqueue_begin(&vq);
+		virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 		while (pop() == 0) {
 			rf_virtqueue_push(&vq, chain.head, 1);
 			served++;

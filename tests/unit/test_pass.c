@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "device/runtime.h"
 #include "pring.h"
 #include "unit/device_rig.h"
 
@@ -412,6 +413,37 @@ START_TEST(a_slow_device_does_not_unlearn_a_quick_driver)
 }
 END_TEST
 
+static int serve_shortly(void *state, struct rf_virtqueue *vq)
+{
+	r.dev->share = (struct trial){ .other = true,
+				       .rest_until_ns = UINT64_MAX };
+	return rig_serve(state, vq);
+}
+
+/* So that a driver on another processor works while we do. */
+START_TEST(short_passes_tell_early)
+{
+	struct rf_device_ops ops = rig_ops();
+	uint64_t count;
+	uint16_t i;
+
+	ops.queue = serve_shortly;
+	rig_start(&r, ops);
+	rig_expect_served(&r);
+	rig_settle(&r);
+	rig_offer(&r, 1);
+	for (i = 1; i < VIRTQUEUE_PASS_MAX; i++)
+		vring_offer(&r.v, 0);
+	ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
+	while (vring_used_idx(&r.v) != VIRTQUEUE_PASS_MAX + 1)
+		(void)rig_status(&r);
+	(void)rig_status(&r);
+	ck_assert_int_eq(rf_eventfd_take(r.call, &count), 0);
+	ck_assert_uint_eq(count, VIRTQUEUE_PASS_MAX / 4);
+	ck_assert_int_eq(rig_end(&r), 0);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -424,6 +456,7 @@ int main(void)
 		in_order_answers_come_as_they_were_asked_for,
 		a_packed_queue_goes_on_where_it_was_stopped,
 		a_slow_device_does_not_unlearn_a_quick_driver,
+		short_passes_tell_early,
 	};
 
 	return unit_run("pass", tests, RF_ARRAY_LEN(tests));

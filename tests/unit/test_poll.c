@@ -275,59 +275,6 @@ START_TEST(looking_is_worth_its_processor)
 }
 END_TEST
 
-START_TEST(a_change_is_noticed_within_two_seconds)
-{
-	struct sums s;
-
-	begin_drive();
-	(void)drive(&pays, 10000 * MS);
-	(void)drive(&waits, 2000 * MS);
-	s = drive(&waits, 1000 * MS);
-	ck_assert_uint_le(looked_percent(&s), 10);
-	(void)drive(&waits, 10000 * MS);
-	(void)drive(&pays, 2000 * MS);
-	s = drive(&pays, 1000 * MS);
-	ck_assert_uint_ge(looked_percent(&s), 80);
-}
-END_TEST
-
-/* However sure it was: to lose a trial for once is no long matter. */
-START_TEST(a_wrong_turn_is_soon_put_right)
-{
-	struct sums s;
-
-	begin_drive();
-	(void)drive(&pays, 10000 * MS);
-	while (!p.sleeps || p.is_trying)
-		(void)drive(&ties, 1 * MS);
-	(void)drive(&pays, 100 * MS);
-	s = drive(&pays, 50 * MS);
-	ck_assert_uint_ge(looked_percent(&s), 80);
-}
-END_TEST
-
-/* Bursts of fewer requests than a trial needs, the guest idle between them. */
-START_TEST(a_trial_that_is_interrupted_says_nothing)
-{
-	struct sums s = { 0, 0, 0 };
-	int n;
-
-	begin_drive();
-	for (n = 0; n < 1000; n++) {
-		struct sums burst = drive(&waits, 100 * US);
-
-		s.looked_ns += burst.looked_ns;
-		now += 10 * MS;
-		s.looked_ns += meet(10 * MS);
-		poll_served(&p, now, requests);
-	}
-	ck_assert(!p.is_trying || p.pairs == 0);
-	ck_assert_uint_eq(p.rest_until_ns, 0);
-	/* A few gaps in a hundred thousand. */
-	ck_assert_uint_le(s.looked_ns, 1 * MS);
-}
-END_TEST
-
 START_TEST(what_is_pinned_is_not_tried)
 {
 	struct sums s;
@@ -366,9 +313,6 @@ int main(void)
 		looking_stays_where_it_gets_more_done,
 		looking_ends_where_it_gets_no_more_done,
 		looking_is_worth_its_processor,
-		a_change_is_noticed_within_two_seconds,
-		a_wrong_turn_is_soon_put_right,
-		a_trial_that_is_interrupted_says_nothing,
 		what_is_pinned_is_not_tried,
 	};
 

@@ -199,7 +199,7 @@ static void pop(void)
 	uint16_t id, i;
 	int err;
 
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	CHECK(virtqueue_has_work(&vq) == (m.available.nr > 0));
 	err = rf_virtqueue_pop(&vq, &chain);
 	CHECK(err == (m.available.nr ? 0 : -EAGAIN));

@@ -44,7 +44,7 @@ static void begin_with(uint16_t base, uint64_t features)
 	v.avail[1] = v.used[1] = base;
 	virtqueue_init(&vq, 3, &mem, iov, slots, SIZE);
 	ck_assert_int_eq(virtqueue_start(&vq, &layout, base, features), 0);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 }
 
 static void begin_at(uint16_t base, bool event_idx)
@@ -69,7 +69,7 @@ static uint32_t serve(void)
 	uint32_t n = 0;
 	int err;
 
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	while ((err = pop()) == 0) {
 		rf_virtqueue_push(&vq, chain.head, 1);
 		n++;
@@ -141,7 +141,7 @@ START_TEST(an_index_that_jumps_breaks_the_queue)
 	/* Until the next start. */
 	(void)virtqueue_stop(&vq);
 	ck_assert_int_eq(virtqueue_start(&vq, &layout, 0, 0), 0);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	ck_assert_int_eq(pop(), 0);
 	end();
 }
@@ -237,7 +237,7 @@ START_TEST(a_queue_that_the_device_holds_is_not_work)
 	ck_assert(!virtqueue_has_work(&vq));
 	ck_assert(may_sleep());
 	ck_assert(!vq.armed);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	ck_assert(virtqueue_has_work(&vq));
 	ck_assert_int_eq(pop(), 0);
 	end();
@@ -405,7 +405,7 @@ START_TEST(a_pass_ends_when_its_share_is_used_up)
 	uint32_t i;
 
 	begin_at(0, false);
-	virtqueue_begin(&vq);
+	virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 	for (i = 0; i < VIRTQUEUE_PASS_MAX; i++) {
 		vring_offer(&v, 0);
 		ck_assert_int_eq(pop(), 0);
@@ -607,7 +607,7 @@ START_TEST(an_offer_is_never_missed_by_both)
 	for (i = 1; i <= ROUNDS; i++) {
 		bool asleep;
 
-		virtqueue_begin(&vq);
+		virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 		meet(3 * i - 2, i % 11);
 		asleep = may_sleep();
 		meet(3 * i - 1, 0);
@@ -662,7 +662,7 @@ START_TEST(a_used_chain_is_never_missed_by_both)
 	for (i = 1; i <= ROUNDS; i++) {
 		bool interrupt;
 
-		virtqueue_begin(&vq);
+		virtqueue_begin(&vq, VIRTQUEUE_PASS_MAX);
 		meet(3 * i - 2, 0);
 		ck_assert_int_eq(pop(), 0);
 		rf_virtqueue_push(&vq, chain.head, 0);
