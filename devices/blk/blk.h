@@ -13,6 +13,7 @@
  *   sync.c          flushes, many at a time
  *   engine_sync.c   how a step is done: in a system call of its own,
  *   engine_uring.c  or there where it cannot block, else through io_uring
+ *   map.c           of that, reads of pages known to be there: no call at all
  *
  * A request is a series of steps, each one call upon the image. The engine
  * does a step at once or later; request.c decides on the next. One thread does
@@ -257,5 +258,18 @@ void blk_uring_submit(void *state);
 bool blk_uring_has_completions(void *state);
 void blk_uring_complete(void *state);
 void blk_uring_quiesce(void *state);
+
+/* map.c. At most this much of an image is mapped; page tables and our own
+ * knowledge of it take 1/512 and 1/32768 of that. */
+#define BLK_MAP_MIB_MAX 65536u
+#define BLK_MAP_MIB_DEFAULT 1024u
+
+/* Map the first `mib` of the image, before the fence. 0 also where there is
+ * nothing to map; -errno: it cannot be, which is no harm. */
+RF_MUST_CHECK int blk_map_init(const struct blk_image *image, uint32_t mib);
+/* A read with RWF_NOWAIT has found the whole step in the page cache. */
+void blk_map_found(const struct blk_request *rq);
+/* Do the step if it is known to be there. False: it is not done. */
+bool blk_map_read(const struct blk_request *rq);
 
 #endif

@@ -21,7 +21,8 @@
  * 2-2.5 us; the same read on a ring in batches of 32 1.7 us, but the write 5.8
  * us, for it is handed to another thread. So the ring is for what would block:
  *
- *   reads, page cache     preadv2(RWF_NOWAIT); what is not there, on the ring
+ *   reads, page cache     what was there before, from a mapping (map.c); else
+ *                         preadv2(RWF_NOWAIT); what is not there, on the ring
  *   writes, page cache    pwritev2(RWF_NOWAIT) where the file system knows
  *                         that; else plain, with an eye on the clock: after one
  *                         that blocked (dirty pages are throttled, the disk is
@@ -269,9 +270,12 @@ static int64_t start(struct blk *blk, struct blk_request *rq)
 	bool *is_plain = rq->step == BLK_READ ? &u.read_plain : &u.write_plain;
 	int64_t n;
 
-	(void)blk;
 	if (u.direct || rq->step == BLK_PUNCH || rq->step == BLK_ZERO)
 		return queue_step(rq);
+	if (rq->step == BLK_READ && blk_map_read(rq)) {
+		RF_REPORT_COUNT(blk->report, mapped_reads, 1);
+		return (int64_t)rq->step_bytes;
+	}
 	if (*is_plain)
 		return call_watched(rq);
 	n = call(rq, RWF_NOWAIT);
@@ -279,6 +283,8 @@ static int64_t start(struct blk *blk, struct blk_request *rq)
 	 * it is the end of the file the ring will tell. */
 	if (n == -EAGAIN || n == 0)
 		return queue_step(rq);
+	if (rq->step == BLK_READ && n == (int64_t)rq->step_bytes)
+		blk_map_found(rq);
 	if (n != -EOPNOTSUPP)
 		return n;
 	*is_plain = true;

@@ -53,21 +53,34 @@ static void use_uring(struct rf_device_ops *ops)
 	ops->sealed = &rf_policy_blk_uring;
 }
 
-static int choose_engine(struct blk *blk, enum blk_io io)
+/* Past the page cache there is nothing to gain, and only this engine asks what
+ * is in it. */
+static void map_image(const struct blk *blk, uint32_t mib)
+{
+	int err = blk->image.is_direct ? 0 : blk_map_init(&blk->image, mib);
+
+	if (err)
+		rf_log("image: cannot be mapped (%d): each read is a system "
+		       "call",
+		       err);
+}
+
+static int choose_engine(struct blk *blk, const struct blk_options *o)
 {
 	/* A launcher gives us one, who starts us alone does not. */
 	int lifeline = fcntl(RF_FD_LIFELINE, F_GETFD) < 0 ? -1 : RF_FD_LIFELINE;
 	int err = -ENOTSUP;
 
 	blk->engine = &blk_engine_sync;
-	if (io == BLK_IO_SYNC)
+	if (o->io == BLK_IO_SYNC)
 		return 0;
 	err = blk_uring_init(blk->image.is_direct, lifeline);
 	if (!err) {
 		blk->engine = &blk_engine_uring;
+		map_image(blk, o->map_mib);
 		return 0;
 	}
-	if (io == BLK_IO_URING) {
+	if (o->io == BLK_IO_URING) {
 		rf_log("io_uring: not to be had here (%d)", err);
 		return err;
 	}
@@ -88,7 +101,7 @@ static int prepare(struct blk *blk, const struct blk_options *o)
 			rf_log("page of limits: cannot be mapped (%d)", err);
 	}
 	if (!err)
-		err = choose_engine(blk, o->io);
+		err = choose_engine(blk, o);
 	if (err)
 		return err;
 	blk->nr_queues = o->nr_queues;

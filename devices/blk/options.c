@@ -21,9 +21,9 @@
 static const char usage[] =
 	"usage: ringfence-blk [--read-only] [--serial TEXT] [--index N]\n"
 	"                     [--io auto|uring|sync] [--direct] [--queues N]\n"
-	"                     [--poll-us N|auto] [--limits] [--without "
-	"NAME+...]\n"
-	"                     [--root DIR] [--allow-unsealed-memory]\n"
+	"                     [--map-mib N] [--poll-us N|auto] [--limits]\n"
+	"                     [--without NAME+...] [--root DIR]\n"
+	"                     [--allow-unsealed-memory]\n"
 	"Serve the disk image at descriptor 5 to the vhost-user front-end at\n"
 	"descriptor 3. Started by ringfence, which puts the descriptors "
 	"there.\n"
@@ -39,6 +39,12 @@ static const char usage[] =
 	"where\n"
 	"                            the host lets us\n"
 	"  --direct                  the image is open for O_DIRECT\n"
+	"  --map-mib N               of the image, may be mapped to read what "
+	"the\n"
+	"                            page cache has (1024; 0: none of it; "
+	"65536\n"
+	"                            at most); page tables take 1/512 of "
+	"that\n"
 	"  --queues N                1..8, default 1\n"
 	"  --poll-us N|auto          look for requests so long before "
 	"sleeping\n"
@@ -165,6 +171,9 @@ static void take_value(struct blk_options *o, const char *arg, const char *text)
 		o->nr_queues = (uint16_t)parse_number(
 			arg, text, 1, BLK_QUEUES_MAX,
 			"needs a number from 1 to 8");
+	else if (strcmp(arg, "--map-mib") == 0)
+		o->map_mib = parse_number(arg, text, 0, BLK_MAP_MIB_MAX,
+					  "needs MiB up to 65536");
 	else if (strcmp(arg, "--poll-us") == 0)
 		o->poll_us = parse_poll(arg, text);
 	else if (strcmp(arg, "--without") == 0)
@@ -181,6 +190,7 @@ void blk_options_parse(int argc, char **argv, struct blk_options *out)
 		.serial = "ringfence",
 		.index = -1,
 		.nr_queues = 1,
+		.map_mib = BLK_MAP_MIB_DEFAULT,
 		.poll_us = RF_DEVICE_POLL_AUTO,
 	};
 	int i;

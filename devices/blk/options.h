@@ -20,6 +20,7 @@ struct blk_options {
 	bool has_limits;
 	enum blk_io io;
 	uint16_t nr_queues;
+	uint32_t map_mib;
 	uint32_t poll_us;
 	const char *serial;
 	const char *root;

@@ -59,6 +59,7 @@ struct rf_report {
 	_Atomic uint64_t polled_misses;	 /* found nothing, slept */
 	_Atomic uint64_t polled_ns;	 /* spent on it */
 	_Atomic uint64_t flushes_failed; /* the backing may have lost writes */
+	_Atomic uint64_t mapped_reads;	 /* copied from a mapping, no call */
 };
 static_assert(sizeof(struct rf_report) <= RF_REPORT_BYTES, "one page");
 

@@ -79,6 +79,11 @@ static int read_queues(const struct config_item *it)
 	return read_number(it, "queues");
 }
 
+static int read_map(const struct config_item *it)
+{
+	return read_number(it, "map-mib");
+}
+
 /* A number alone: leaving it out is auto. */
 static int read_poll(const struct config_item *it)
 {
@@ -125,6 +130,7 @@ static int read_disk(const struct config_item *it)
 		{ "serial", JSON_STRING, read_serial },
 		{ "io", JSON_STRING, read_io },
 		{ "direct", JSON_TRUE, read_direct },
+		{ "map_mib", JSON_INTEGER, read_map },
 		{ "queues", JSON_INTEGER, read_queues },
 		{ "poll_us", JSON_INTEGER, read_poll },
 		{ "limits", JSON_OBJECT, read_limits },

@@ -62,6 +62,20 @@ static int read_queues(struct disk *disk, const char *where, const char *value,
 	return 0;
 }
 
+static int read_map(struct disk *disk, const char *where, const char *value,
+		    struct complaint *c)
+{
+	uint64_t mib;
+
+	if (number_parse(value, 0, DISK_MAP_MAX_MIB, &mib) < 0)
+		return complain(c,
+				"%s: map-mib: \"%s\" is not a number of MiB up "
+				"to %u",
+				where, value, DISK_MAP_MAX_MIB);
+	disk->map_mib = (int)mib;
+	return 0;
+}
+
 static int read_poll(struct disk *disk, const char *where, const char *value,
 		     struct complaint *c)
 {
@@ -140,8 +154,8 @@ static int read_without(struct disk *disk, const char *where, const char *value,
 }
 
 static const char *const value_words[] = {
-	"io",	      "queues",	   "poll-us",	      "serial",	 "iops",
-	"iops-burst", "bandwidth", "bandwidth-burst", "without",
+	"io",	"map-mib",    "queues",	   "poll-us",	      "serial",
+	"iops", "iops-burst", "bandwidth", "bandwidth-burst", "without",
 };
 
 static int read_value(struct disk *disk, const char *where, const char *name,
@@ -151,6 +165,8 @@ static int read_value(struct disk *disk, const char *where, const char *name,
 		return read_io(disk, where, value, c);
 	if (strcmp(name, "queues") == 0)
 		return read_queues(disk, where, value, c);
+	if (strcmp(name, "map-mib") == 0)
+		return read_map(disk, where, value, c);
 	if (strcmp(name, "poll-us") == 0)
 		return read_poll(disk, where, value, c);
 	if (strcmp(name, "serial") == 0)
@@ -207,7 +223,7 @@ int disk_word(struct disk *disk, const char *where, const char *word,
 	}
 	return complain(
 		c,
-		"%s: \"%s\" is none of ro, rw, direct, io=, queues=, "
+		"%s: \"%s\" is none of ro, rw, direct, io=, map-mib=, queues=, "
 		"poll-us=, serial=, without=, iops=, iops-burst=, bandwidth=, "
 		"bandwidth-burst=; a path with a comma goes into a "
 		"configuration file",

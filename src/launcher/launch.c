@@ -265,6 +265,7 @@ static bool is_limited(const struct disk *disk)
 struct device_words {
 	char index[16];
 	char queues[16];
+	char map_mib[16];
 	char poll_us[16];
 };
 
@@ -278,6 +279,7 @@ static void add_device_words(struct arguments *a, const struct settings *s,
 		queues = s->cpus < DISK_QUEUES_MAX ? s->cpus : DISK_QUEUES_MAX;
 	(void)snprintf(w->index, sizeof(w->index), "%u", i);
 	(void)snprintf(w->queues, sizeof(w->queues), "%u", queues);
+	(void)snprintf(w->map_mib, sizeof(w->map_mib), "%d", disk->map_mib);
 	(void)snprintf(w->poll_us, sizeof(w->poll_us), "%d", disk->poll_us);
 	add_word(a, "ringfence-blk");
 	add_pair(a, "--index", w->index);
@@ -291,6 +293,8 @@ static void add_device_words(struct arguments *a, const struct settings *s,
 		add_pair(a, "--io", disk_io_name(disk->io));
 	if (queues > 1)
 		add_pair(a, "--queues", w->queues);
+	if (disk->map_mib != DISK_MAP_DEFAULT)
+		add_pair(a, "--map-mib", w->map_mib);
 	if (disk->poll_us != DISK_POLL_AUTO)
 		add_pair(a, "--poll-us", w->poll_us);
 	if (disk->without[0])

@@ -31,6 +31,7 @@ static const struct {
 	FIELD(rescans),	       FIELD(guest_status),   FIELD(notified),
 	FIELD(compared_bytes), FIELD(kvm_exits_mmio), FIELD(polled_hits),
 	FIELD(polled_misses),  FIELD(polled_ns),      FIELD(flushes_failed),
+	FIELD(mapped_reads),
 #undef FIELD
 };
 

@@ -47,7 +47,9 @@ static const struct settings_limit limits[SETTINGS_NR_LIMITS] = {
 	[SETTINGS_LIMIT_PIDS_MAX] = { "pids.max", "pids_max", "" },
 };
 
-static const struct disk no_disk = { .poll_us = DISK_POLL_AUTO, .fd = -1 };
+static const struct disk no_disk = { .map_mib = DISK_MAP_DEFAULT,
+				     .poll_us = DISK_POLL_AUTO,
+				     .fd = -1 };
 
 void settings_defaults(struct settings *s)
 {

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define SECTORS 4096u
 #define DIR "/tmp"
@@ -700,6 +701,89 @@ START_TEST(a_disk_is_what_was_written_to_it)
 }
 END_TEST
 
+/* Where nobody says what is in the page cache nothing is known to be there. */
+static bool has_known_pages(int image)
+{
+	char c;
+	struct iovec iov = { &c, 1 };
+
+	return !rig_is_direct && strcmp(rig_args[1], "uring") == 0 &&
+	       preadv2(image, &iov, 1, 0, RWF_NOWAIT) == 1;
+}
+
+static uint64_t mapped_reads(const struct rig *r)
+{
+	return atomic_load(&r->report->mapped_reads);
+}
+
+/* A traced process that has a signal waits for its tracer, as a launcher is. */
+static uint8_t read_with_tracer(struct rig *r, uint64_t sector)
+{
+	const uint16_t before = vring_used_idx(&r->v);
+	struct vring_used used = { 0, 0 };
+	struct rf_fence_end end;
+	int i;
+
+	rig_make(r, RIG_IN, sector, 0, 4096);
+	vring_offer(&r->v, 0);
+	rig_kick(r);
+	for (i = 0; i < RIG_WAIT_MS && vring_used_idx(&r->v) == before; i++) {
+		ck_assert_int_ne(rf_fence_reap(&end), 0);
+		(void)poll(NULL, 0, 1);
+	}
+	ck_assert(vring_wait(&r->v, r->call, RIG_WAIT_MS, &used));
+	return *(uint8_t *)vring_at(&r->v, RIG_STATUS);
+}
+
+/* In the sealed process, whose filter would say so if it needed a call. */
+START_TEST(what_was_read_before_is_read_from_a_mapping)
+{
+	static const char *const no_map[] = { "--map-mib", "0", NULL };
+	int image = rig_image(DIR, 32);
+	bool maps = has_known_pages(image);
+	uint8_t *buf;
+	struct rig r;
+	uint32_t i;
+
+	rig_start(&r, image, NULL);
+	buf = vring_at(&r.v, RIG_BUF);
+	ck_assert_uint_eq(rig_io(&r, RIG_IN, 8, 0, 4096, NULL), RIG_OK);
+	ck_assert_uint_eq(mapped_reads(&r), 0);
+	for (i = 0; i < 10; i++) {
+		memset(buf, 0, 4096);
+		ck_assert_uint_eq(rig_io(&r, RIG_IN, 8, 0, 4096, NULL), RIG_OK);
+		ck_assert(rig_is_filled(buf, 512, 9));
+		ck_assert(rig_is_filled(buf + 3584, 512, 16));
+	}
+	ck_assert_uint_eq(mapped_reads(&r), maps ? 10 : 0);
+	/* What the driver writes is there at once. */
+	memset(buf, 0x77, 512);
+	ck_assert_uint_eq(rig_io(&r, RIG_OUT, 9, 512, 0, NULL), RIG_OK);
+	ck_assert_uint_eq(rig_io(&r, RIG_IN, 8, 0, 4096, NULL), RIG_OK);
+	ck_assert(rig_is_filled(buf, 512, 9));
+	ck_assert(rig_is_filled(buf + 512, 512, 0x77));
+	/* The image is cut short under the mapping, and is whole again. */
+	ck_assert_int_eq(ftruncate(image, 4096), 0);
+	ck_assert_uint_eq(read_with_tracer(&r, 8), RIG_IOERR);
+	ck_assert_uint_eq(rig_io(&r, RIG_IN, 0, 0, 4096, NULL), RIG_OK);
+	ck_assert(rig_is_filled(buf, 512, 1));
+	ck_assert_int_eq(ftruncate(image, 16384), 0);
+	ck_assert_uint_eq(rig_io(&r, RIG_IN, 8, 0, 4096, NULL), RIG_OK);
+	ck_assert(rig_is_filled(buf, 4096, 0));
+	ck_assert_uint_eq(mapped_reads(&r), maps ? 11 : 0);
+	rig_end(&r);
+	if (maps)
+		RIG_ASSERT_LOGGED(&r, "not read by mapping any more");
+
+	rig_start(&r, image, no_map);
+	for (i = 0; i < 3; i++)
+		ck_assert_uint_eq(rig_io(&r, RIG_IN, 8, 0, 4096, NULL), RIG_OK);
+	ck_assert_uint_eq(mapped_reads(&r), 0);
+	rig_end(&r);
+	close(image);
+}
+END_TEST
+
 START_TEST(a_request_of_more_than_was_offered_is_refused)
 {
 	int image = rig_image(DIR, 8);
@@ -730,6 +814,9 @@ START_TEST(arguments_that_do_not_fit_end_the_program)
 		{ "--queues", "9", NULL },
 		{ "--queues", "1x", NULL },
 		{ "--queues", NULL },
+		{ "--map-mib", "65537", NULL },
+		{ "--map-mib", "all", NULL },
+		{ "--map-mib", NULL },
 		{ "--poll-us", "-1", NULL },
 		{ "--poll-us", "1000001", NULL },
 		{ "--poll-us", "often", NULL },
@@ -765,6 +852,7 @@ int main(void)
 		a_limit_is_shared_by_the_queues_in_turns,
 		resets_do_not_lose_the_way_while_a_limit_holds,
 		a_disk_is_what_was_written_to_it,
+		what_was_read_before_is_read_from_a_mapping,
 		a_request_of_more_than_was_offered_is_refused,
 		arguments_that_do_not_fit_end_the_program,
 	};

@@ -13,7 +13,9 @@ static struct complaint c;
 
 static void setup(void)
 {
-	disk = (struct disk){ .poll_us = DISK_POLL_AUTO, .fd = -1 };
+	disk = (struct disk){ .map_mib = DISK_MAP_DEFAULT,
+			      .poll_us = DISK_POLL_AUTO,
+			      .fd = -1 };
 	c.text[0] = '\0';
 }
 
@@ -41,6 +43,7 @@ START_TEST(each_word_sets_its_own)
 	taken("direct");
 	taken("io=uring");
 	taken("queues=8");
+	taken("map-mib=65536");
 	taken("poll-us=1000000");
 	taken("serial=12345678901234567890");
 	taken("iops=1");
@@ -49,6 +52,7 @@ START_TEST(each_word_sets_its_own)
 	ck_assert(disk.read_only && disk.direct);
 	ck_assert_str_eq(disk_io_name(disk.io), "uring");
 	ck_assert_uint_eq(disk.queues, 8);
+	ck_assert_int_eq(disk.map_mib, 65536);
 	ck_assert_int_eq(disk.poll_us, 1000000);
 	ck_assert_str_eq(disk.serial, "12345678901234567890");
 	ck_assert_str_eq(disk.without, "ring_packed+event_idx");
@@ -85,6 +89,8 @@ START_TEST(values_beside_their_bounds_are_refused)
 	refused("queues=0", "\"0\"");
 	refused("queues=9", "within 1 and 8");
 	refused("queues=1x", "\"1x\"");
+	refused("map-mib=65537", "up to 65536");
+	refused("map-mib=-1", "\"-1\"");
 	refused("poll-us=1000001", "up to 1000000");
 	refused("poll-us=-1", "\"-1\"");
 	refused("poll-us=", "\"\"");

@@ -147,14 +147,15 @@ END_TEST
 
 START_TEST(words_behind_a_path_are_of_that_disk_alone)
 {
-	ck_assert_int_eq(parse("--disk a,ro,io=sync,direct,queues=4,poll-us=0,"
-			       "iops=100,iops-burst=10,bandwidth=2M,"
+	ck_assert_int_eq(parse("--disk a,ro,io=sync,direct,map-mib=7,queues=4,"
+			       "poll-us=0,iops=100,iops-burst=10,bandwidth=2M,"
 			       "bandwidth-burst=64K,serial=x --disk b,rw"),
 			 0);
 	ck_assert_str_eq(s.disks[0].path, "a");
 	ck_assert(s.disks[0].read_only && s.disks[0].direct);
 	ck_assert_int_eq(s.disks[0].io, DISK_IO_SYNC);
 	ck_assert_uint_eq(s.disks[0].queues, 4);
+	ck_assert_int_eq(s.disks[0].map_mib, 7);
 	ck_assert_int_eq(s.disks[0].poll_us, 0);
 	ck_assert_uint_eq(s.disks[0].limits.ops_per_s, 100);
 	ck_assert_uint_eq(s.disks[0].limits.ops_burst, 10);
@@ -163,6 +164,7 @@ START_TEST(words_behind_a_path_are_of_that_disk_alone)
 	ck_assert_str_eq(s.disks[0].serial, "x");
 	ck_assert_str_eq(s.disks[1].path, "b");
 	ck_assert(!s.disks[1].read_only && !s.disks[1].direct);
+	ck_assert_int_eq(s.disks[1].map_mib, DISK_MAP_DEFAULT);
 	ck_assert_int_eq(s.disks[1].poll_us, DISK_POLL_AUTO);
 	ck_assert_uint_eq(s.disks[1].limits.ops_per_s, 0);
 	ck_assert_str_eq(s.disks[1].serial, "");

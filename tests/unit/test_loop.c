@@ -220,7 +220,7 @@ static void offer_and_ring_if_wished(uint8_t byte)
 		ck_assert_int_eq(rf_eventfd_signal(r.kick), 0);
 }
 
-static bool looking_was_tried, short_passes_were_tried;
+static _Atomic bool looking_was_tried, short_passes_were_tried;
 
 static void ask_what_was_tried(void)
 {
@@ -330,7 +330,7 @@ static struct trial *on_trial(void)
 	return r.dev->poll.trial.is_on ? &r.dev->poll.trial : &r.dev->share;
 }
 
-static bool is_on, is_new;
+static _Atomic bool is_on, is_new;
 
 static void ask_whether_it_is_on(void)
 {
