@@ -200,8 +200,8 @@ bool blk_map_read(const struct blk_request *rq)
 	if (!is_mapped(rq) || rq->step_bytes > READ_MAX || !is_all_known(rq))
 		return false;
 	if (sigsetjmp(lost, 0)) {
-		rf_log("image: shorter than it was: not read by mapping any "
-		       "more");
+		rf_log("image: a mapped page cannot be read, the file may be "
+		       "shorter than it was: not read by mapping any more");
 		m.at = NULL;
 		return false;
 	}
