@@ -27,7 +27,7 @@ static uint64_t test_clock_ns(void)
 #include "../../devices/blk/map.c"
 #undef rf_clock_ns
 
-#define PAGE 4096u
+#define PAGE UINT64_C(4096)
 #define NR_PAGES 603u /* more than a word or two of what is known */
 
 static uint8_t out[2 * READ_MAX];
