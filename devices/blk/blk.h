@@ -265,7 +265,8 @@ void blk_uring_quiesce(void *state);
 #define BLK_MAP_MIB_DEFAULT 1024u
 
 /* Map the first `mib` of the image, before the fence. 0 also where there is
- * nothing to map; -errno: it cannot be, which is no harm. */
+ * nothing to map, or RLIMIT_AS is set; -errno: it cannot be, which is no
+ * harm. */
 RF_MUST_CHECK int blk_map_init(const struct blk_image *image, uint32_t mib);
 /* A read with RWF_NOWAIT has found the whole step in the page cache. */
 void blk_map_found(const struct blk_request *rq);

@@ -65,6 +65,7 @@ static struct {
 	uint64_t avoid_until_ns;
 	uint32_t nr_queued;    /* in the ring, the kernel not told yet */
 	uint32_t nr_under_way; /* with the queued ones */
+	uint32_t nr_extents;   /* of them, those that punch or zero */
 } u;
 
 /* Best first: no interrupt of this thread for a completion that it will see
@@ -207,10 +208,16 @@ static int64_t mark(struct io_uring_sqe *sqe, struct blk_request *rq)
 	return BLK_UNDER_WAY;
 }
 
+static bool changes_extents(const struct blk_request *rq)
+{
+	return rq->step == BLK_PUNCH || rq->step == BLK_ZERO;
+}
+
 static int64_t queue_step(struct blk_request *rq)
 {
 	struct io_uring_sqe *sqe = get_entry();
 
+	u.nr_extents += changes_extents(rq);
 	switch (rq->step) {
 	case BLK_READ:
 		io_uring_prep_readv(sqe, FILE_INDEX, rq->step_iov,
@@ -270,9 +277,10 @@ static int64_t start(struct blk *blk, struct blk_request *rq)
 	bool *is_plain = rq->step == BLK_READ ? &u.read_plain : &u.write_plain;
 	int64_t n;
 
-	if (u.direct || rq->step == BLK_PUNCH || rq->step == BLK_ZERO)
+	if (u.direct || changes_extents(rq))
 		return queue_step(rq);
-	if (rq->step == BLK_READ && blk_map_read(rq)) {
+	/* A page fault would wait until extents are what they will be. */
+	if (rq->step == BLK_READ && u.nr_extents == 0 && blk_map_read(rq)) {
 		RF_REPORT_COUNT(blk->report, mapped_reads, 1);
 		return (int64_t)rq->step_bytes;
 	}
@@ -312,6 +320,8 @@ bool blk_uring_has_completions(void *state)
 static void handle(struct blk *blk, struct blk_request *rq, int result)
 {
 	u.nr_under_way--;
+	if (rq)
+		u.nr_extents -= changes_extents(rq);
 	if (rq && result == -EAGAIN)
 		/* Not a word for the driver: the ring can wait. */
 		(void)queue_step(rq);

@@ -18,8 +18,8 @@
  *   still for a disk. So a page is read here only if it is known: a read with
  *   RWF_NOWAIT has found it. Since then the kernel may have dropped it. That is
  *   told by the clock: the pages of a copy that took long are not known any more,
- *   and where many do, none is. Who was off the processor took long as well, but
- *   has only to ask once more.
+ *   and where more than one in 64 does, none is, nor gets known for a while. Who
+ *   was off the processor took long as well, but has only to ask once more.
  *
  *   The file was made shorter. Then the copy is a SIGBUS. The handler leaves the
  *   copy by siglongjmp(), which is no system call, and there is no mapping any
@@ -40,6 +40,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "blk.h"
 
@@ -55,17 +56,22 @@
  * disk. Each such copy weighs as much as so many that were quick; at so many the
  * page cache is being emptied. */
 #define SLOW_NS UINT64_C(50000)
-#define SLOW_WEIGHT 16u
-#define SLOW_MAX 64u
+#define SLOW_WEIGHT 64u
+#define SLOW_MAX 256u
+/* And then nothing gets known for a while: so long a loop that stood still a few
+ * times does not again. */
+#define REST_NS UINT64_C(1000000000)
 
 static struct {
 	const uint8_t *at; /* NULL: nothing is mapped */
 	uint64_t bytes;	   /* whole pages */
 	uint32_t slow;
+	uint64_t rest_until_ns;		       /* 0: no rest */
 	uint64_t known[PAGES_MAX / WORD_BITS]; /* a bit each page */
 } m;
 
 static sigjmp_buf lost;
+static volatile sig_atomic_t is_copying;
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
@@ -73,10 +79,19 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	(void)context;
-	if (at >= m.at && at < m.at + m.bytes)
+	if (is_copying && info->si_code > 0 && at >= m.at &&
+	    at < m.at + m.bytes)
 		siglongjmp(lost, 1);
 	(void)*at;
 	__builtin_trap();
+}
+
+/* Guest memory needs it more, and comes later. */
+static bool is_address_space_limited(void)
+{
+	struct rlimit as;
+
+	return getrlimit(RLIMIT_AS, &as) < 0 || as.rlim_cur != RLIM_INFINITY;
 }
 
 int blk_map_init(const struct blk_image *image, uint32_t mib)
@@ -92,7 +107,7 @@ int blk_map_init(const struct blk_image *image, uint32_t mib)
 	if (bytes > (uint64_t)mib << 20)
 		bytes = (uint64_t)mib << 20;
 	bytes &= ~(PAGE_BYTES - 1);
-	if (bytes == 0)
+	if (bytes == 0 || is_address_space_limited())
 		return 0;
 	at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, RF_FD_BACKING, 0);
 	if (at == MAP_FAILED)
@@ -146,11 +161,18 @@ static bool is_all_known(const struct blk_request *rq)
 	return true;
 }
 
+static bool is_resting(void)
+{
+	if (m.rest_until_ns && rf_clock_ns() >= m.rest_until_ns)
+		m.rest_until_ns = 0;
+	return m.rest_until_ns != 0;
+}
+
 void blk_map_found(const struct blk_request *rq)
 {
 	uint64_t page = (rq->step_start + PAGE_BYTES - 1) >> PAGE_SHIFT;
 
-	if (!is_mapped(rq))
+	if (!is_mapped(rq) || is_resting())
 		return;
 	for (; (page + 1) << PAGE_SHIFT <= end_of(rq); page++)
 		set_known(page, true);
@@ -166,7 +188,7 @@ static void forget_all(void)
 	m.slow = 0;
 }
 
-static void judge(const struct blk_request *rq, uint64_t took_ns)
+static void judge(const struct blk_request *rq, uint64_t took_ns, uint64_t now)
 {
 	uint64_t page = rq->step_start >> PAGE_SHIFT;
 
@@ -180,6 +202,7 @@ static void judge(const struct blk_request *rq, uint64_t took_ns)
 	if (m.slow < SLOW_MAX)
 		return;
 	forget_all();
+	m.rest_until_ns = now + REST_NS;
 }
 
 static void copy(const struct blk_request *rq)
@@ -195,18 +218,24 @@ static void copy(const struct blk_request *rq)
 
 bool blk_map_read(const struct blk_request *rq)
 {
-	uint64_t before;
+	uint64_t before, after;
 
 	if (!is_mapped(rq) || rq->step_bytes > READ_MAX || !is_all_known(rq))
 		return false;
 	if (sigsetjmp(lost, 0)) {
+		is_copying = false;
 		rf_log("image: a mapped page cannot be read, the file may be "
 		       "shorter than it was: not read by mapping any more");
 		m.at = NULL;
 		return false;
 	}
 	before = rf_clock_ns();
+	is_copying = true;
+	__asm__ volatile("" ::: "memory");
 	copy(rq);
-	judge(rq, rf_clock_ns() - before);
+	__asm__ volatile("" ::: "memory");
+	is_copying = false;
+	after = rf_clock_ns();
+	judge(rq, after - before, after);
 	return true;
 }

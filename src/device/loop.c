@@ -232,8 +232,8 @@ static void note_found(struct rf_device *dev, uint64_t now)
 	}
 	poll_found(&dev->poll, dev->idle.kind, gap, dev->idle.slept);
 	if (dev->idle.kind == POLL_DRIVER && gap > POLL_IDLE_NS) {
-		trial_void(&dev->poll.trial);
-		trial_void(&dev->share);
+		trial_void(&dev->poll.trial, now);
+		trial_void(&dev->share, now);
 	}
 }
 

@@ -59,7 +59,7 @@ int poll_init(struct poll_state *p, uint32_t poll_us)
 		return -EINVAL;
 	*p = (struct poll_state){
 		.pinned = poll_us != RF_DEVICE_POLL_AUTO,
-		.trial.other = true,
+		.trial = { .other = true, .other_won = true },
 	};
 	for (i = 0; p->pinned && i < POLL_NR_KINDS; i++)
 		p->gaps[i].budget_ns = UINT64_C(1000) * poll_us;
@@ -121,8 +121,11 @@ void poll_served(struct poll_state *p, uint64_t now, uint64_t requests)
 {
 	if (p->pinned)
 		return;
-	if (has_budget(p))
+	if (has_budget(p)) {
 		trial_step(&p->trial, now, requests);
-	else
-		trial_void(&p->trial);
+		return;
+	}
+	/* Looking costs nothing then, and is how gaps are learned of. */
+	trial_void(&p->trial, now);
+	p->trial.other = true;
 }

@@ -89,7 +89,7 @@ struct rf_device {
 	struct runtime_idle idle;
 	struct poll_state poll;
 	struct trial share; /* of a queue in a pass; the other way: short */
-	bool share_matters; /* a pass took more than a short one does */
+	bool share_matters; /* a pass took as many as a short one may */
 	uint64_t nr_served; /* requests, by all queues */
 	bool has_epoll;
 

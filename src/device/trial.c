@@ -22,7 +22,7 @@
  * again as the part of a processor that it took. Otherwise the trial is over,
  * since the scheduler may need long to find back to where it was before. Either
  * way the winner has a rest, twice as long each time it wins again, and then
- * both are tried anew.
+ * both are tried anew. A trial that a pause ended leaves things as they were.
  */
 #include "device/trial.h"
 
@@ -103,6 +103,15 @@ static void end_span(struct trial *t, uint64_t now, uint64_t requests)
 	begin_span(t, now, requests);
 	if (was_other)
 		end_pair(t, now);
+}
+
+void trial_void(struct trial *t, uint64_t now)
+{
+	if (!t->is_on)
+		return;
+	t->is_on = false;
+	t->other = t->other_won;
+	t->rest_until_ns = now + REST_MIN_NS;
 }
 
 void trial_step(struct trial *t, uint64_t now, uint64_t requests)

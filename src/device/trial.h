@@ -3,9 +3,9 @@
  * trial.h - which of two ways gets more done
  *
  * In order of use:
- *   a zeroed struct   the first way, for good
+ *   a zeroed struct   the first way, until there is a step
  *   trial_step()      with each piece of work; `other` says which way to go
- *   trial_void()      something else changed: what was seen says nothing
+ *   trial_void()      the work paused: what was seen says nothing
  * No clock of its own: the caller tells what time it is.
  */
 #ifndef DEVICE_TRIAL_H
@@ -35,9 +35,7 @@ struct trial {
  * or the rest after the last one is not over. */
 void trial_step(struct trial *t, uint64_t now, uint64_t requests);
 
-static inline void trial_void(struct trial *t)
-{
-	t->is_on = false;
-}
+/* If a trial is on, back to the way that won the last one, for a while. */
+void trial_void(struct trial *t, uint64_t now);
 
 #endif

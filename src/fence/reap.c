@@ -102,15 +102,17 @@ static bool is_fault(int sig)
 /* The first process of a pid namespace is spared by signals it does not
  * handle, and of a traced one the kernel does not lift that for faults: it
  * would run into the same fault for ever. So a fault is delivered once, for
- * a handler if there is one, and the second time in a row it is death. */
+ * a handler if there is one, and the second time it is death. */
 static int signal_to_deliver(pid_t tid, int sig)
 {
 	struct traced *t = traced_get(tid, 0);
 
 	if (!t || !is_fault(sig))
 		return sig;
-	if (t->fault == sig)
+	if (t->fault == sig) {
+		t->died_of = sig;
 		return SIGKILL;
+	}
 	t->fault = sig;
 	return sig;
 }
@@ -153,8 +155,8 @@ static void fill_end(struct rf_fence_end *end, pid_t pid, int status)
 	end->status = end->exited ? WEXITSTATUS(status) : WTERMSIG(status);
 	end->filter_killed = !end->exited && end->status == SIGSYS;
 	/* We only carried out what the fault meant. */
-	if (leader && leader->fault && !end->exited && end->status == SIGKILL)
-		end->status = leader->fault;
+	if (leader && leader->died_of && !end->exited && end->status == SIGKILL)
+		end->status = leader->died_of;
 	if (!end->filter_killed || !leader || !culprit)
 		return;
 	end->call_known = true;

@@ -18,9 +18,10 @@
 #define TRACED_MAX 256u
 
 struct traced {
-	pid_t tid;  /* 0: free slot */
-	pid_t tgid; /* 0: a thread whose process is not known yet */
-	int fault;  /* a fatal signal it was given already */
+	pid_t tid;   /* 0: free slot */
+	pid_t tgid;  /* 0: a thread whose process is not known yet */
+	int fault;   /* a fatal signal it was given already */
+	int died_of; /* the same one again: we killed it */
 	bool made_call;
 	bool call_i386;
 	int call_nr;

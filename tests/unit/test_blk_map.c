@@ -237,6 +237,10 @@ START_TEST(a_slow_copy_makes_pages_unknown)
 	copy_takes_ns = 1000;
 	for (i = 0; i < NR_PAGES; i++)
 		ck_assert(!is_read(i * PAGE, PAGE));
+	/* For a while nothing gets known. */
+	found(0, 2 * PAGE);
+	ck_assert(!is_read(0, PAGE));
+	now_ns += REST_NS;
 	/* And it begins anew: one alone is that page's affair. */
 	found(0, 2 * PAGE);
 	copy_takes_ns = SLOW_NS;
@@ -257,7 +261,7 @@ START_TEST(now_and_then_a_slow_copy_is_forgiven)
 		copy_takes_ns = SLOW_NS;
 		ck_assert(is_read(n * PAGE, PAGE));
 		copy_takes_ns = 1000;
-		for (i = 0; i < 20; i++)
+		for (i = 0; i < 70; i++)
 			ck_assert(is_read((100 + i) * PAGE, PAGE));
 	}
 	ck_assert(is_read((NR_PAGES - 1) * PAGE, PAGE));
@@ -295,17 +299,10 @@ static void touch_what_is_gone(void)
 	(void)blk_map_read(&rq);
 }
 
-static void expect_death_by_sigbus(void (*before)(void))
+static void assert_death_by_sigbus(pid_t pid)
 {
-	pid_t pid = fork();
 	int status;
 
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		before();
-		touch_what_is_gone();
-		_exit(0);
-	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* They say what they think of it, and leave. */
@@ -314,6 +311,19 @@ static void expect_death_by_sigbus(void (*before)(void))
 	ck_assert(WIFSIGNALED(status));
 	ck_assert_int_eq(WTERMSIG(status), SIGBUS);
 #endif
+}
+
+static void expect_death_by_sigbus(void (*before)(void))
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		before();
+		touch_what_is_gone();
+		_exit(0);
+	}
+	assert_death_by_sigbus(pid);
 }
 
 static void nothing_before(void)
@@ -328,6 +338,25 @@ static void a_shorter_file_before(void)
 	m.at = mmap(NULL, m.bytes, PROT_READ, MAP_SHARED, RF_FD_BACKING, 0);
 	ck_assert_ptr_ne(m.at, MAP_FAILED);
 }
+
+/* Such as word of a page whose memory is bad, while nobody reads it. */
+START_TEST(a_sigbus_while_nothing_is_copied_is_fatal)
+{
+	pid_t pid;
+
+	set_up(1024, 0);
+	found(0, NR_PAGES * PAGE);
+	ck_assert(is_read(0, PAGE));
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (ftruncate(RF_FD_BACKING, 0) == 0)
+			(void)*(const volatile uint8_t *)m.at;
+		_exit(0);
+	}
+	assert_death_by_sigbus(pid);
+}
+END_TEST
 
 START_TEST(a_sigbus_of_anothers_making_is_fatal)
 {
@@ -352,6 +381,7 @@ int main(void)
 		a_slow_copy_makes_pages_unknown,
 		now_and_then_a_slow_copy_is_forgiven,
 		a_shorter_file_ends_the_mapping,
+		a_sigbus_while_nothing_is_copied_is_fatal,
 		a_sigbus_of_anothers_making_is_fatal,
 	};
 

@@ -22,7 +22,9 @@
 
 #include "unit/unit.h"
 
-/* What the engine calls, which no test here comes to. */
+static uint32_t nr_continued;
+
+/* What the engine calls, which but for the first no test here comes to. */
 struct rf_log_limit blk_log_limit;
 
 void blk_request_continue(struct blk *blk, struct blk_request *rq,
@@ -31,7 +33,7 @@ void blk_request_continue(struct blk *blk, struct blk_request *rq,
 	(void)blk;
 	(void)rq;
 	(void)result;
-	abort();
+	nr_continued++;
 }
 
 void blk_sync_submit(struct blk *blk)
@@ -379,6 +381,45 @@ static const char *why_not(void)
 	return NULL;
 }
 
+static bool is_read_by_mapping(struct blk *blk)
+{
+	struct blk_request read = { .step = BLK_READ,
+				    .step_iov = &vec,
+				    .step_nr_iov = 1,
+				    .step_bytes = sizeof(page) };
+	const uint64_t before = atomic_load(&blk->report->mapped_reads);
+
+	blk_map_found(&read);
+	ck_assert_int_eq(start(blk, &read), sizeof(page));
+	return atomic_load(&blk->report->mapped_reads) != before;
+}
+
+/* A page fault waits for a discard that is under way, a call does not. */
+START_TEST(no_mapping_is_read_while_holes_are_punched)
+{
+	const struct blk_image image = { .nr_sectors = 2048 };
+	struct rf_report report = { .mapped_reads = 0 };
+	struct blk blk = { .report = &report };
+	struct blk_request punch = { .step = BLK_PUNCH,
+				     .step_start = 8192,
+				     .step_bytes = 4096 };
+
+	set_up();
+	ck_assert_int_eq(pwrite(RF_FD_BACKING, page, sizeof(page), 0),
+			 sizeof(page));
+	ck_assert_int_eq(blk_map_init(&image, 1024), 0);
+	ck_assert(is_read_by_mapping(&blk));
+	ck_assert_int_eq(start(&blk, &punch), BLK_UNDER_WAY);
+	ck_assert(!is_read_by_mapping(&blk));
+	/* The kernel had no memory for it: once more. */
+	handle(&blk, &punch, -EAGAIN);
+	ck_assert(!is_read_by_mapping(&blk));
+	handle(&blk, &punch, 0);
+	ck_assert_uint_eq(nr_continued, 1);
+	ck_assert(is_read_by_mapping(&blk));
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -389,6 +430,7 @@ int main(void)
 		nothing_is_registered_and_no_ring_is_made_any_more,
 #endif
 		the_kernel_registers_nothing_more_by_itself,
+		no_mapping_is_read_while_holes_are_punched,
 	};
 	const char *why = why_not();
 

@@ -224,8 +224,8 @@ static _Atomic bool looking_was_tried, short_passes_were_tried;
 
 static void ask_what_was_tried(void)
 {
-	looking_was_tried = r.dev->poll.trial.rest_until_ns != 0;
-	short_passes_were_tried = r.dev->share.rest_until_ns != 0;
+	looking_was_tried = r.dev->poll.trial.rest_ns != 0;
+	short_passes_were_tried = r.dev->share.rest_ns != 0;
 }
 
 static void begin_trials(uint32_t poll_us)

@@ -275,6 +275,28 @@ START_TEST(looking_is_worth_its_processor)
 }
 END_TEST
 
+/* However a trial ended, gaps are learned of again after a pause. */
+START_TEST(looking_is_never_given_up_for_good)
+{
+	struct sums s;
+
+	begin_drive();
+	(void)drive(&waits, 1000 * MS);
+	ck_assert(!p.trial.other);
+	while (!p.trial.is_on || !p.trial.other)
+		(void)drive(&waits, 100 * US);
+	(void)meet(10 * MS);
+	now += 10 * MS;
+	trial_void(&p.trial, now);
+	poll_served(&p, now, requests);
+	ck_assert_uint_eq(budget_of_driver(), 0);
+	ck_assert(p.trial.other);
+	(void)drive(&pays, 200 * MS);
+	s = drive(&pays, 1000 * MS);
+	ck_assert_uint_ge(looked_percent(&s), 80);
+}
+END_TEST
+
 START_TEST(what_is_pinned_is_not_tried)
 {
 	struct sums s;
@@ -313,6 +335,7 @@ int main(void)
 		looking_stays_where_it_gets_more_done,
 		looking_ends_where_it_gets_no_more_done,
 		looking_is_worth_its_processor,
+		looking_is_never_given_up_for_good,
 		what_is_pinned_is_not_tried,
 	};
 

@@ -166,7 +166,7 @@ START_TEST(what_was_voided_is_forgotten)
 	begin();
 	while (t.pairs < 2)
 		request(&other_is_better);
-	trial_void(&t);
+	trial_void(&t, now);
 	now += 1000 * MS;
 	drive_until_settled(&first_is_better);
 	ck_assert(!t.other);
@@ -175,10 +175,38 @@ START_TEST(what_was_voided_is_forgotten)
 	for (requests = 0; requests < 10000;) {
 		request(&other_is_better);
 		if (requests % 20 == 0)
-			trial_void(&t);
+			trial_void(&t, now);
 	}
-	ck_assert_uint_eq(t.rest_until_ns, 0);
+	ck_assert_uint_eq(t.rest_ns, 0);
 	ck_assert(!t.other);
+}
+END_TEST
+
+/* Whatever span it was in, and for as long as a short rest. */
+START_TEST(what_was_voided_leaves_the_winner)
+{
+	uint64_t until;
+
+	begin();
+	drive_until_settled(&other_is_better);
+	while (!t.is_on || t.other)
+		request(&other_is_better);
+	trial_void(&t, now);
+	ck_assert(t.other);
+	until = now + 40 * MS;
+	while (now < until)
+		request(&other_is_better);
+	ck_assert(t.other && !t.is_on);
+	begin();
+	drive_until_settled(&first_is_better);
+	while (!t.is_on || !t.other)
+		request(&first_is_better);
+	trial_void(&t, now);
+	ck_assert(!t.other);
+	/* Between two trials there is nothing to void. */
+	until = t.rest_until_ns;
+	trial_void(&t, now + 1);
+	ck_assert_uint_eq(t.rest_until_ns, until);
 }
 END_TEST
 
@@ -207,6 +235,7 @@ int main(void)
 		a_change_is_noticed_within_two_seconds,
 		a_wrong_turn_is_soon_put_right,
 		what_was_voided_is_forgotten,
+		what_was_voided_leaves_the_winner,
 		a_clock_that_stands_still_settles_nothing,
 	};
 
